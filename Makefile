@@ -60,7 +60,7 @@ python:  ## the Python that the environment will be made with
 	@command -v "$${CC:-cc}" >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null || { echo "$$NO_COMPILER" >&2; exit 1; }
 	@python=$$($(MAKE) --no-print-directory python) && echo "Making .venv with $$python: about 2 GB to download and unpack, some minutes." && rm -rf .venv && "$$python" -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --use-pep517 --prefer-binary -c constraints.txt -e '.[dev]'
-	@if [ -d nbs ]; then $(BIN)/nbdev_trust nbs; fi
+	@if [ -d nbs ]; then $(BIN)/nbdev_trust --fname nbs --force_all; fi
 	@touch $@
 
 demo: .venv/ready  ## train the digit model here, about ten minutes, and open a page of sounds
@@ -70,7 +70,7 @@ test: .venv/ready  ## every test; one kind only: make test ARGS=tests/test_expor
 	$(BIN)/python -m pytest $(ARGS)
 
 lab: .venv/ready  ## read the book in JupyterLab
-	@$(BIN)/nbdev_trust nbs
+	@$(BIN)/nbdev_trust --fname nbs --force_all
 	$(BIN)/jupyter lab --notebook-dir=nbs
 
 site: .venv/ready  ## the documentation site, into _site/
