@@ -27,8 +27,10 @@ HIDDEN = {"echo: false": "remove-input", "include: false": "remove-cell", "outpu
 def plain(text): return " ".join(str(text or "").split()).replace("|", "\\|")
 
 def signature(name, symbol):
-    try: return name + re.sub(r"<(?:function|class) '?([\w.]+).*?>", r"\1", str(inspect.signature(symbol)))
+    try: text = str(inspect.signature(symbol))
     except (TypeError, ValueError): return name
+    text = re.sub(r"\(self(, )?", "(", re.sub(r"<(?:function|class) '?([\w.]+).*?>", r"\1", text), count=1)
+    return name + re.sub(r"\b(?:\w+\.)+(?=[A-Z])", "", text).replace(" -> ", " → ")
 
 def summary(symbol): return inspect.cleandoc(getattr(symbol, "__doc__", None) or "")
 
@@ -56,7 +58,7 @@ class Entry(MarkdownRenderer):
     "What `show_doc` shows on the site."
     def _repr_markdown_(self):
         symbol, name = self.sym, self.nm
-        parts = [f"({target(symbol, name)})=\n### `{name}`", f"{{.signature}}\n`{signature(name, symbol)}`"]
+        parts = [f"({target(name)})=\n### `{name}`", f"{{.signature}}\n`{signature(name, symbol)}`"]
         if summary(symbol): parts.append("{.summary}\n" + summary(symbol))
         rows = parameter_rows(symbol)
         if rows: parts.append("{.parameters}\n" + table(["parameter", "default", "meaning"], rows))
@@ -66,8 +68,8 @@ class Entry(MarkdownRenderer):
             parts.append("{.parameters}\n" + table(["method", "does"], rows))
         return "\n\n".join(parts)
 
-def target(symbol, name):
-    "The label that links to `symbol` point to; notebooks run as `__main__`, so the page is found in `pages`."
+def target(name):
+    "The label that links to `name` point to, whatever page it is on."
     return "api-" + re.sub(r"\W", "-", name.lower())
 
 
@@ -89,13 +91,14 @@ def title_cell(cell):
     return str(front.get("title", "")), str(front.get("description", ""))
 
 def fix_up(notebook):
-    "The cells of one page, its title among them."
-    title, cells, level = "", [], 1
+    "The title of a page, its line of promise, and its cells."
+    title, promise, cells, level = "", "", [], 1
     for cell in notebook.cells:
         if cell.cell_type == "raw" and cell.source.startswith("---"):
             title, promise = title_cell(cell)
             cells.append(markdown(f"# {title}\n\n{{.promise}}\n{promise}"))
         elif cell.cell_type == "markdown" and not cell.source.startswith("<!-- WARNING"):
+            cell.source = re.sub(r"^(?=\*\*[^*\n]+→[^*\n]+\*\*$)", "{.sentence}\n", cell.source, flags=re.MULTILINE)
             headings = re.findall(r"^(#+) ", cell.source, re.MULTILINE)
             level = len(headings[-1]) if headings else level
             cells.append(cell)
@@ -108,7 +111,7 @@ def fix_up(notebook):
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             cell.metadata["tags"] = [tag for line, tag in HIDDEN.items() if line in shown]
             if cell.source: cells.append(cell)
-    return title, cells
+    return title, promise, cells
 
 def link(cells, names):
     "`name` in the text becomes a link to its entry."
@@ -137,6 +140,20 @@ def toctree(caption, entries):
     lines = "\n".join(f"{title} <{page}>" for page, title in entries)
     return markdown(f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{lines}\n```")
 
+def unlinked(text): return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+
+def contents(titles, promises):
+    "What the home page ends with: a card for every page, and the trees that make the side bar."
+    chapters = {path: f"{int(path.name[:2])} · {title}" for path, title in titles.items() if re.match(r"\d\d_", str(path))}
+    results = {path: title for path, title in titles.items() if path.parts[0] == "results"}
+    cells = []
+    for caption, entries in [("Chapters", chapters), ("Results", results)]:
+        if not entries: continue
+        cards = "\n".join(f"- [{title}]({path.as_posix()})\n  {unlinked(promises[path])}" for path, title in entries.items())
+        cells.append(markdown(f"## {caption}\n\n{{.cards}}\n{cards}"))
+        cells.append(toctree(caption, [(path.with_suffix("").as_posix(), title) for path, title in entries.items()]))
+    return cells
+
 def build():
     os.chdir(root)
     sys.path.insert(0, str(root))
@@ -144,17 +161,14 @@ def build():
     processed = proc_nbs(n_workers=0, force=True)
     shutil.rmtree(book, ignore_errors=True)
     pages = {path.relative_to(processed): nbformat.read(path, as_version=4) for path in sorted(processed.rglob("*.ipynb"))}
-    titles, names = {}, {}
+    titles, promises, names = {}, {}, {}
     for path, notebook in pages.items():
-        titles[path], notebook.cells = fix_up(notebook)
+        titles[path], promises[path], notebook.cells = fix_up(notebook)
         names.update(api_names(notebook.cells))
         notebook.metadata.pop("widgets", None)
     for path, notebook in pages.items():
         link(notebook.cells, names)
-        if str(path) == "index.ipynb":
-            chapters = [(p.with_suffix(""), f"{int(p.name[:2])} · {t}") for p, t in titles.items() if re.match(r"\d\d_", str(p))]
-            results = [(p.with_suffix(""), t) for p, t in titles.items() if p.parts[0] == "results"]
-            notebook.cells += [toctree("Chapters", chapters), toctree("Results", results)]
+        if str(path) == "index.ipynb": notebook.cells += contents(titles, promises)
         (book/path).parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, book/path)
     return build_main(["-q", "-W", "--keep-going", "-E", "-c", str(root/"docs"), "-d", str(book/".doctrees"), str(book), str(root/"_site")])

@@ -24,8 +24,11 @@ html_static_path = ["_static"]
 html_css_files = ["book.css"]
 html_show_sphinx = False
 html_copy_source = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": project, "alt_text": project},
+    "navbar_persistent": [],
+    "footer_content_items": ["copyright"],
     "use_download_button": False,
     "use_fullscreen_button": False,
     "show_navbar_depth": 2,
