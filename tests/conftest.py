@@ -1,0 +1,84 @@
+# Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
+"What the tests share: the project's folder, a local server, and a headless browser that notes what goes wrong."
+import os
+import shutil
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--mute-audio", "--autoplay-policy=no-user-gesture-required"]
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args): pass
+
+
+@contextmanager
+def serve(folder):
+    "Serve `folder` on a free local port; gives the address, and stops by itself."
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try: yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def root(): return ROOT
+
+
+@pytest.fixture(scope="session")
+def browser():
+    "A headless Chromium; the test is skipped, with the reason, where there is none."
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None: pytest.skip("no Chromium found (Debian/Ubuntu: sudo apt install chromium)")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=found, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    "A new page; `page.faults` collects console errors, failed requests and requests that are not local."
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.faults = faults = []
+
+    def on_request(request):
+        address = urlparse(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.hostname not in ("127.0.0.1", "localhost"):
+            faults.append(f"not local: {request.url[:200]}")
+
+    context.on("request", on_request)
+    page.on("websocket", on_request)
+    page.on("console", lambda message: faults.append(f"console: {message.text}") if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    page.on("response", lambda r: faults.append(f"{r.status}: {r.url[:200]}") if r.status >= 400 else None)
+    yield page
+    context.close()
+
+
+def time_moves(page, audio):
+    "Start the player in `audio` as a click on it does, and say whether its time moves."
+    audio.scroll_into_view_if_needed()
+    box = audio.bounding_box()
+    page.mouse.click(box["x"] + 22, box["y"] + box["height"]/2)
+    handle = audio.element_handle()
+    page.wait_for_function("audio => audio.currentTime > 0", arg=handle, timeout=20_000)
+    return handle.evaluate("audio => audio.currentTime") > 0
