@@ -43,7 +43,7 @@ def parameter_rows(symbol):
         meaning, default = plain(parameter.get("docment")), parameter.get("default", inspect._empty)
         if name == "self" or not meaning: continue
         rows.append(("*returns*" if name == "return" else f"`{name}`",
-                     "" if default is inspect._empty or name == "return" else f"`{plain(default)}`", meaning))
+                     "" if default is inspect._empty or name == "return" else f"`{plain(repr(default))}`", meaning))
     return rows
 
 def methods(symbol):
@@ -61,7 +61,9 @@ class Entry(MarkdownRenderer):
         parts = [f"({target(name)})=\n### `{name}`", f"{{.signature}}\n`{signature(name, symbol)}`"]
         if summary(symbol): parts.append("{.summary}\n" + summary(symbol))
         rows = parameter_rows(symbol)
-        if rows: parts.append("{.parameters}\n" + table(["parameter", "default", "meaning"], rows))
+        head = ["parameter", "default", "meaning"]
+        if not any(row[1] for row in rows): head, rows = head[::2], [row[::2] for row in rows]
+        if rows: parts.append("{.parameters}\n" + table(head, rows))
         if inspect.isclass(symbol) and methods(symbol):
             rows = [(f"`{signature(key, value)}`", plain(summary(value).split("\n\n")[0]))
                     for key, value in methods(symbol).items()]
@@ -104,6 +106,7 @@ def fix_up(notebook):
             cells.append(cell)
         elif cell.cell_type == "code":
             shown = directives(cell)
+            if re.match(r"show_doc\([\w.]*\b__\w+__", cell.source): continue  # the source says enough
             if cell.source.startswith("show_doc("):
                 text = "".join(output["data"].get("text/markdown", "") for output in cell.outputs if "data" in output)
                 cells.append(markdown(text.replace("\n### ", "\n" + "#"*min(level + 1, 4) + " ", 1)))
@@ -159,7 +162,7 @@ def build():
     sys.path.insert(0, str(root))
     nbdev.showdoc.BasicMarkdownRenderer = Entry
     processed = proc_nbs(n_workers=0, force=True)
-    shutil.rmtree(book, ignore_errors=True)
+    for folder in (book, root/"_site"): shutil.rmtree(folder, ignore_errors=True)
     pages = {path.relative_to(processed): nbformat.read(path, as_version=4) for path in sorted(processed.rglob("*.ipynb"))}
     titles, promises, names = {}, {}, {}
     for path, notebook in pages.items():
