@@ -58,7 +58,8 @@ class Entry(MarkdownRenderer):
     "What `show_doc` shows on the site."
     def _repr_markdown_(self):
         symbol, name = self.sym, self.nm
-        parts = [f"({target(name)})=\n### `{name}`", f"{{.signature}}\n`{signature(name, symbol)}`"]
+        parts = [f"({target(name)})=\n### `{name}`"]
+        if signature(name, symbol) != name: parts.append(f"{{.signature}}\n`{signature(name, symbol)}`")
         if summary(symbol): parts.append("{.summary}\n" + summary(symbol))
         rows = parameter_rows(symbol)
         head = ["parameter", "default", "meaning"]
@@ -162,7 +163,8 @@ def build():
     sys.path.insert(0, str(root))
     nbdev.showdoc.BasicMarkdownRenderer = Entry
     processed = proc_nbs(n_workers=0, force=True)
-    for folder in (book, root/"_site"): shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(book, ignore_errors=True)
+    source, out = book/"pages", book/"html"
     pages = {path.relative_to(processed): nbformat.read(path, as_version=4) for path in sorted(processed.rglob("*.ipynb"))}
     titles, promises, names = {}, {}, {}
     for path, notebook in pages.items():
@@ -172,9 +174,13 @@ def build():
     for path, notebook in pages.items():
         link(notebook.cells, names)
         if str(path) == "index.ipynb": notebook.cells += contents(titles, promises)
-        (book/path).parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, book/path)
-    return build_main(["-q", "-W", "--keep-going", "-E", "-c", str(root/"docs"), "-d", str(book/".doctrees"), str(book), str(root/"_site")])
+        (source/path).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, source/path)
+    status = build_main(["-q", "-W", "--keep-going", "-c", str(root/"docs"), "-d", str(book/"doctrees"), str(source), str(out)])
+    if status == 0:
+        shutil.rmtree(root/"_site", ignore_errors=True)
+        out.rename(root/"_site")
+    return status
 
 
 if __name__ == "__main__":
