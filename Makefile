@@ -46,7 +46,8 @@ export NO_PYTHON NO_VENV NO_COMPILER
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
 
-python:  ## the Python that the environment will be made with
+# Print the Python that the environment is made with: the first that fits, or say what to install.
+python:
 	@seen=; \
 	for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 	  status=0; "$$candidate" -c "$$CHOOSE" 2>/dev/null || status=$$?; \
@@ -58,7 +59,10 @@ python:  ## the Python that the environment will be made with
 
 .venv/ready: settings.ini setup.py constraints.txt
 	@command -v "$${CC:-cc}" >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null || { echo "$$NO_COMPILER" >&2; exit 1; }
-	@python=$$($(MAKE) --no-print-directory python) && echo "Making .venv with $$python: about 2 GB to download and unpack, some minutes." && rm -rf .venv && "$$python" -m venv .venv
+	@if [ "$(PYTHON)" ] || ! $(BIN)/python -c "$$CHOOSE" 2>/dev/null; then \
+	  python=$$($(MAKE) --no-print-directory python) || exit 1; \
+	  echo "Making .venv with $$python: about 2 GB to download and unpack, some minutes."; \
+	  rm -rf .venv; "$$python" -m venv .venv; fi
 	$(BIN)/python -m pip install --disable-pip-version-check --use-pep517 --prefer-binary -c constraints.txt -e '.[dev]'
 	@if [ -d nbs ]; then $(BIN)/nbdev_trust --fname nbs --force_all; fi
 	@touch $@

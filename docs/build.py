@@ -43,7 +43,7 @@ def parameter_rows(symbol):
         meaning, default = plain(parameter.get("docment")), parameter.get("default", inspect._empty)
         if name == "self" or not meaning: continue
         rows.append(("*returns*" if name == "return" else f"`{name}`",
-                     "" if default is inspect._empty or name == "return" else f"`{plain(default)}`", meaning))
+                     "" if default is inspect._empty or name == "return" else f"`{plain(repr(default))}`", meaning))
     return rows
 
 def methods(symbol):
@@ -58,10 +58,13 @@ class Entry(MarkdownRenderer):
     "What `show_doc` shows on the site."
     def _repr_markdown_(self):
         symbol, name = self.sym, self.nm
-        parts = [f"({target(name)})=\n### `{name}`", f"{{.signature}}\n`{signature(name, symbol)}`"]
+        parts = [f"({target(name)})=\n### `{name}`"]
+        if signature(name, symbol) != name: parts.append(f"{{.signature}}\n`{signature(name, symbol)}`")
         if summary(symbol): parts.append("{.summary}\n" + summary(symbol))
         rows = parameter_rows(symbol)
-        if rows: parts.append("{.parameters}\n" + table(["parameter", "default", "meaning"], rows))
+        head = ["parameter", "default", "meaning"]
+        if not any(row[1] for row in rows): head, rows = head[::2], [row[::2] for row in rows]
+        if rows: parts.append("{.parameters}\n" + table(head, rows))
         if inspect.isclass(symbol) and methods(symbol):
             rows = [(f"`{signature(key, value)}`", plain(summary(value).split("\n\n")[0]))
                     for key, value in methods(symbol).items()]
@@ -104,6 +107,7 @@ def fix_up(notebook):
             cells.append(cell)
         elif cell.cell_type == "code":
             shown = directives(cell)
+            if re.match(r"show_doc\([\w.]*\b__\w+__", cell.source): continue  # the source says enough
             if cell.source.startswith("show_doc("):
                 text = "".join(output["data"].get("text/markdown", "") for output in cell.outputs if "data" in output)
                 cells.append(markdown(text.replace("\n### ", "\n" + "#"*min(level + 1, 4) + " ", 1)))
@@ -160,6 +164,7 @@ def build():
     nbdev.showdoc.BasicMarkdownRenderer = Entry
     processed = proc_nbs(n_workers=0, force=True)
     shutil.rmtree(book, ignore_errors=True)
+    source, out = book/"pages", book/"html"
     pages = {path.relative_to(processed): nbformat.read(path, as_version=4) for path in sorted(processed.rglob("*.ipynb"))}
     titles, promises, names = {}, {}, {}
     for path, notebook in pages.items():
@@ -169,9 +174,13 @@ def build():
     for path, notebook in pages.items():
         link(notebook.cells, names)
         if str(path) == "index.ipynb": notebook.cells += contents(titles, promises)
-        (book/path).parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, book/path)
-    return build_main(["-q", "-W", "--keep-going", "-E", "-c", str(root/"docs"), "-d", str(book/".doctrees"), str(book), str(root/"_site")])
+        (source/path).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, source/path)
+    status = build_main(["-q", "-W", "--keep-going", "-c", str(root/"docs"), "-d", str(book/"doctrees"), str(source), str(out)])
+    if status == 0:
+        shutil.rmtree(root/"_site", ignore_errors=True)
+        out.rename(root/"_site")
+    return status
 
 
 if __name__ == "__main__":

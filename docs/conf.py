@@ -24,6 +24,7 @@ html_static_path = ["_static"]
 html_css_files = ["book.css"]
 html_show_sphinx = False
 html_copy_source = False
+html_use_index = False
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": project, "alt_text": project},
