@@ -7,7 +7,7 @@ __all__ = ['CLIP_DEVIATIONS', 'QUIET', 'DB', 'EMPTY_BAND', 'REPRESENTATIONS', 'F
            'RunningMoments', 'Picture', 'LogMagnitude', 'MelLogMagnitude', 'named', 'from_config',
            'load_representation']
 
-# %% ../nbs/06_representations.ipynb #f22870c9
+# %% ../nbs/06_representations.ipynb #bb3c487e
 import difflib
 import json
 import os
@@ -22,7 +22,7 @@ from .datasets import InputError
 from .spectral import (check_frames, griffin_lim, log_magnitude, magnitude_of, mel_inverse, mel_matrix,
                                  overlap_weight, stft)
 
-# %% ../nbs/06_representations.ipynb #0c0e717b
+# %% ../nbs/06_representations.ipynb #7a1109ac
 @dataclass(eq=False)
 class Representation:
     "The contract. Options are the dataclass fields; what `fit` learns goes into `statistics`, as float32 arrays."
@@ -45,7 +45,7 @@ class Representation:
         "Learn the statistics in one pass and constant memory. Returns self."
         return self
 
-# %% ../nbs/06_representations.ipynb #9bdcad48
+# %% ../nbs/06_representations.ipynb #76835c35
 @patch
 def encode(self: Representation, wave):  # (batch, samples) → (batch, *shape)
     "Raises `InputError` for a wrong shape, or before `fit`."
@@ -60,7 +60,7 @@ def decode(self: Representation, x, *, seed=0):  # (batch, *shape) → (batch, s
         self._graph = tf.function(self._decode, input_signature=signature)
     return self._graph(x, tf.cast(seed, tf.int32))
 
-# %% ../nbs/06_representations.ipynb #a9836b21
+# %% ../nbs/06_representations.ipynb #0f189fa4
 @patch
 def _checked(self: Representation, x, shape, verb):
     "`x` as float32 if it is a batch of `shape` and the statistics are there."
@@ -72,7 +72,7 @@ def _checked(self: Representation, x, shape, verb):
         raise InputError(f"{self.name}.{verb}: got shape {tuple(x.shape)}, needs (batch, {', '.join(map(str, shape))})")
     return tf.ensure_shape(x, (None, *shape))
 
-# %% ../nbs/06_representations.ipynb #b369622d
+# %% ../nbs/06_representations.ipynb #eae45736
 @dataclass(eq=False)
 class Waveform(Representation):
     "(samples, 1): WaveGAN's (Donahue, McAuley and Puckette 2019)."
@@ -88,7 +88,7 @@ class Waveform(Representation):
     def _decode(self, x, seed):
         return x[:, :, 0]
 
-# %% ../nbs/06_representations.ipynb #031945c9
+# %% ../nbs/06_representations.ipynb #736e7081
 class RunningMoments:
     "Mean and deviation over all axes but the last, float64, one batch at a time."
 
@@ -108,7 +108,7 @@ class RunningMoments:
     def deviation(self):
         return np.sqrt(self.squares / self.count)
 
-# %% ../nbs/06_representations.ipynb #532a02a4
+# %% ../nbs/06_representations.ipynb #078629bc
 @dataclass(eq=False)
 class Picture(Representation):
     "(frames, bins, 1), normalised for each bin: what the spectral representations share."
@@ -131,7 +131,7 @@ class Picture(Representation):
     def shape(self):
         return (self.samples // self.hop, self.bins, 1)
 
-# %% ../nbs/06_representations.ipynb #316f4241
+# %% ../nbs/06_representations.ipynb #bac6d9cb
 CLIP_DEVIATIONS = 3.0  # SpecGAN's
 
 @patch
@@ -143,7 +143,7 @@ def normalise(self: Picture, level):  # (batch, frames, bins) → −1…1
 def denormalise(self: Picture, x):  # the inverse, with the same divisor
     return x * (CLIP_DEVIATIONS * self.statistics["deviation"]) + self.statistics["mean"]
 
-# %% ../nbs/06_representations.ipynb #115bdedd
+# %% ../nbs/06_representations.ipynb #296713c9
 @patch
 def _fit_moments(self: Picture, waves, level):
     "Per-bin statistics of `level(wave)`, a (batch, frames, bins) tensor."
@@ -157,7 +157,7 @@ def _fit_moments(self: Picture, waves, level):
     self._graph = None
     return self
 
-# %% ../nbs/06_representations.ipynb #c9a22250
+# %% ../nbs/06_representations.ipynb #84c63a88
 @dataclass(eq=False)
 class LogMagnitude(Picture):
     "(frames, frame // 2, 1): SpecGAN's (Donahue, McAuley and Puckette 2019)."
@@ -180,7 +180,7 @@ class LogMagnitude(Picture):
         magnitude = tf.pad(tf.exp(self.denormalise(x[..., 0])), [[0, 0], [0, 0], [0, 1]])
         return griffin_lim(magnitude, **self.analysis, samples=self.samples, iterations=self.iterations, seed=seed)
 
-# %% ../nbs/06_representations.ipynb #51e378e7
+# %% ../nbs/06_representations.ipynb #c8ef94fd
 @dataclass(eq=False)
 class MelLogMagnitude(Picture):
     "(frames, mels, 1). `normalisation` is `\"bins\"` or `\"range\"`; `high_hz=None` lets `fit` listen for the top of the band."
@@ -211,7 +211,7 @@ class MelLogMagnitude(Picture):
         return mel_matrix(bins=self.frame // 2 + 1, rate=self.rate, mels=self.mels, low_hz=self.low_hz,
                           high_hz=float(self.statistics["top_hz"]))
 
-# %% ../nbs/06_representations.ipynb #2f032ef0
+# %% ../nbs/06_representations.ipynb #7b395cf7
 QUIET = 1e-3  # peaks below this are not brought up to 1
 DB = 20 / np.log(10)  # dB in one unit of natural log-magnitude
 
@@ -238,7 +238,7 @@ def _decode(self: MelLogMagnitude, x, seed):
     magnitude = mel_inverse(tf.exp(level), self.matrix())
     return griffin_lim(magnitude, **self.analysis, samples=self.samples, iterations=self.iterations, seed=seed)
 
-# %% ../nbs/06_representations.ipynb #18ac8076
+# %% ../nbs/06_representations.ipynb #e4f4417d
 EMPTY_BAND = 1e-4  # of the energy
 
 @patch
@@ -261,7 +261,7 @@ def upper_share(self: MelLogMagnitude, waves):  # → 0…1
         raise InputError(f"{self.name}: the training clips are silent or there are none; prepare a dataset with sound in it")
     return energy[1] / energy.sum()
 
-# %% ../nbs/06_representations.ipynb #e82a032c
+# %% ../nbs/06_representations.ipynb #83426a22
 REPRESENTATIONS = {kind.name: kind for kind in (Waveform, LogMagnitude, MelLogMagnitude)}
 FILE = "representation.json"
 
@@ -272,7 +272,7 @@ def named(name):  # → the class
     near = difflib.get_close_matches(str(name), REPRESENTATIONS, n=1, cutoff=0)
     raise InputError(f"representation {name!r} is unknown: did you mean {near[0]!r}?")
 
-# %% ../nbs/06_representations.ipynb #cf89fa15
+# %% ../nbs/06_representations.ipynb #26caadd3
 @patch
 def config(self: Representation):  # → a dict that JSON can hold
     statistics = {name: np.asarray(value).tolist() for name, value in self.statistics.items()}
@@ -292,7 +292,7 @@ def save(self: Representation, folder):
         unfinished.unlink(missing_ok=True)
     return path
 
-# %% ../nbs/06_representations.ipynb #577a95ba
+# %% ../nbs/06_representations.ipynb #3c1ffafd
 def from_config(stored):  # what `config` gave
     "The representation, with its statistics. Raises `InputError` for an unknown name or option, or damaged statistics."
     if not isinstance(stored, dict) or stored.get("format") != 1:
@@ -310,7 +310,7 @@ def from_config(stored):  # what `config` gave
             raise InputError(f"{made.name}: {name} is damaged or missing")
     return made
 
-# %% ../nbs/06_representations.ipynb #d406a595
+# %% ../nbs/06_representations.ipynb #9e564b7c
 def load_representation(folder):  # that holds `representation.json`
     "Reads what `save` wrote. Raises `InputError` naming the file if it is missing or broken."
     path = Path(folder) / FILE

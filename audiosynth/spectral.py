@@ -7,7 +7,7 @@ __all__ = ['WINDOWS', 'EPSILON', 'window_samples', 'overlap_weight', 'check_fram
            'log_magnitude', 'spectral_convergence', 'hz_to_mel', 'mel_to_hz', 'mel_matrix', 'mel_inverse',
            'griffin_lim']
 
-# %% ../nbs/05_spectral.ipynb #1d4d38be
+# %% ../nbs/05_spectral.ipynb #a69fd4f0
 import functools
 import math
 
@@ -16,10 +16,10 @@ import tensorflow as tf
 
 from .datasets import InputError
 
-# %% ../nbs/05_spectral.ipynb #e9959545
+# %% ../nbs/05_spectral.ipynb #39df70ca
 WINDOWS = {"hamming": 0.54, "hann": 0.5}  # the constant term; the cosine's factor is what is missing to 1
 
-# %% ../nbs/05_spectral.ipynb #d9dedac6
+# %% ../nbs/05_spectral.ipynb #86aa730b
 @functools.lru_cache
 def window_samples(
     window,  # "hamming" or "hann"
@@ -32,7 +32,7 @@ def window_samples(
     turn = 2 * np.pi * np.arange(frame) / frame
     return (level - (1 - level) * np.cos(turn)).astype(np.float32)
 
-# %% ../nbs/05_spectral.ipynb #301856b0
+# %% ../nbs/05_spectral.ipynb #0072b769
 @functools.lru_cache
 def overlap_weight(
     *,
@@ -54,7 +54,7 @@ def overlap_weight(
                          f"so there is no inverse; use a smaller hop, for example {max(1, frame // 4)}")
     return weight.astype(np.float32)
 
-# %% ../nbs/05_spectral.ipynb #23806d5f
+# %% ../nbs/05_spectral.ipynb #f504ff73
 def check_frames(*, frame, hop, samples):
     "Raises `InputError` if clips of `samples` cannot be cut into `samples // hop` frames."
     if frame < 2 or frame % 2:
@@ -64,7 +64,7 @@ def check_frames(*, frame, hop, samples):
     if samples is None or samples <= 0 or samples % hop:
         raise InputError(f"clip of {samples} samples: the length must be a known multiple of the hop, {hop}; pad or cut it")
 
-# %% ../nbs/05_spectral.ipynb #d06e1f1f
+# %% ../nbs/05_spectral.ipynb #134a4955
 def stft(
     wave,  # (batch, samples), float32
     *,
@@ -80,7 +80,7 @@ def stft(
     framed = tf.signal.frame(wave, frame, hop)
     return tf.signal.rfft(framed * window_samples(window, frame))
 
-# %% ../nbs/05_spectral.ipynb #1924d2f9
+# %% ../nbs/05_spectral.ipynb #74c4295a
 def istft(
     spectrum,  # (batch, frames, bins) complex64
     *,
@@ -101,7 +101,7 @@ def istft(
     wave = tf.signal.overlap_and_add(framed, hop)
     return wave[:, pad:pad + samples] / weight
 
-# %% ../nbs/05_spectral.ipynb #4bd0bd58
+# %% ../nbs/05_spectral.ipynb #5af70367
 EPSILON = 1e-8  # power of a bin, see above
 
 def magnitude_of(
@@ -116,7 +116,7 @@ def log_magnitude(spectrum, *, epsilon=EPSILON):
     "The natural logarithm of `magnitude_of`."
     return 0.5 * tf.math.log(tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2 + epsilon)
 
-# %% ../nbs/05_spectral.ipynb #9db57cd8
+# %% ../nbs/05_spectral.ipynb #3c648bcb
 def spectral_convergence(
     wanted,  # (batch, frames, bins) magnitude
     found,  # the same, of the reconstruction
@@ -126,7 +126,7 @@ def spectral_convergence(
     share = np.linalg.norm(wanted - found, axis=(1, 2)) / np.maximum(np.linalg.norm(wanted, axis=(1, 2)), 1e-12)
     return 20 * np.log10(np.maximum(share, 1e-12))
 
-# %% ../nbs/05_spectral.ipynb #3c1a3ccc
+# %% ../nbs/05_spectral.ipynb #a3465a46
 def hz_to_mel(hz):
     "Hz to mel, HTK's formula."
     return 2595.0 * np.log10(1.0 + np.asarray(hz, np.float64) / 700.0)
@@ -135,7 +135,7 @@ def mel_to_hz(mel):
     "The inverse of `hz_to_mel`."
     return 700.0 * (10.0 ** (np.asarray(mel, np.float64) / 2595.0) - 1.0)
 
-# %% ../nbs/05_spectral.ipynb #683e2b9c
+# %% ../nbs/05_spectral.ipynb #5b8d64b5
 def mel_matrix(
     *,
     bins=257,  # frame // 2 + 1: all of them, Nyquist too
@@ -159,7 +159,7 @@ def mel_matrix(
                          "use fewer filters or a longer frame")
     return matrix
 
-# %% ../nbs/05_spectral.ipynb #6e91241c
+# %% ../nbs/05_spectral.ipynb #631673a6
 def mel_inverse(
     mel,  # (batch, frames, mels), ≥ 0
     matrix,  # (bins, mels) of `mel_matrix`
@@ -177,7 +177,7 @@ def mel_inverse(
     first = target / (tf.reduce_sum(matrix) / matrix.shape[0])
     return tf.while_loop(lambda step, x: step < iterations, better, [tf.constant(0), first])[1]
 
-# %% ../nbs/05_spectral.ipynb #7150d467
+# %% ../nbs/05_spectral.ipynb #f59c3575
 def griffin_lim(
     magnitude,  # (batch, frames, bins) float32, ≥ 0
     *,
@@ -196,7 +196,7 @@ def griffin_lim(
     numbers = [tf.convert_to_tensor(iterations), tf.cast(momentum, tf.float32), tf.cast(seed, tf.int32)]
     return _griffin_lim(magnitude, *numbers, **settings)
 
-# %% ../nbs/05_spectral.ipynb #c677a1b9
+# %% ../nbs/05_spectral.ipynb #6c31ea5a
 @tf.function(reduce_retracing=True)
 def _griffin_lim(magnitude, iterations, momentum, seed, *, frame, hop, window, samples):
     "The loop of `griffin_lim` as one graph: one trace for each shape, whatever the numbers."
