@@ -18,7 +18,7 @@ KINDS = {
     "mel range": lambda: MelLogMagnitude(SAMPLES),
     "mel bins": lambda: MelLogMagnitude(SAMPLES, hop=128, mels=128, normalisation="bins"),
 }
-NEAR_DB = {"waveform": -100, "log_magnitude": -13, "mel range": -4, "mel bins": -6}
+NEAR_DB = {"waveform": -100, "log_magnitude": -13, "mel range": -4, "mel bins": -8}
 
 
 def sounds(n, seed):
@@ -86,7 +86,7 @@ def test_the_gradient_of_encode_is_the_finite_difference(kind):
         tape.watch(where)
         total = tf.reduce_mean(made.encode(where) ** 2)
     slope = float(tf.reduce_sum(tape.gradient(total, where) * direction))
-    step = 1e-3
+    step = 3e-5  # quiet bins bend soon
     up, down = (float(tf.reduce_mean(made.encode(wave + s * direction) ** 2)) for s in (step, -step))
     assert np.isclose(slope, (up - down) / (2 * step), rtol=0.1, atol=2e-4)
 
