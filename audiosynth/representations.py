@@ -7,7 +7,7 @@ __all__ = ['CLIP_DEVIATIONS', 'QUIET', 'DB', 'EMPTY_BAND', 'REPRESENTATIONS', 'F
            'RunningMoments', 'Picture', 'LogMagnitude', 'MelLogMagnitude', 'named', 'from_config',
            'load_representation']
 
-# %% ../nbs/06_representations.ipynb #b79deede
+# %% ../nbs/06_representations.ipynb #bb3c487e
 import difflib
 import json
 import os
@@ -22,7 +22,7 @@ from .datasets import InputError
 from .spectral import (check_frames, griffin_lim, log_magnitude, magnitude_of, mel_inverse, mel_matrix,
                                  overlap_weight, stft)
 
-# %% ../nbs/06_representations.ipynb #28365b74
+# %% ../nbs/06_representations.ipynb #7a1109ac
 @dataclass(eq=False)
 class Representation:
     "The contract. Options are the dataclass fields; what `fit` learns goes into `statistics`, as float32 arrays."
@@ -45,18 +45,22 @@ class Representation:
         "Learn the statistics in one pass and constant memory. Returns self."
         return self
 
-    def encode(self, wave):  # (batch, samples) → (batch, *shape)
-        return self._encode(self._checked(wave, (self.samples,), "encode"))
+# %% ../nbs/06_representations.ipynb #76835c35
+@patch
+def encode(self: Representation, wave):  # (batch, samples) → (batch, *shape)
+    "Raises `InputError` for a wrong shape, or before `fit`."
+    return self._encode(self._checked(wave, (self.samples,), "encode"))
 
-    def decode(self, x, *, seed=0):  # (batch, *shape) → (batch, samples)
-        "`seed` draws the first phase where a phase must be found."
-        x = self._checked(x, self.shape, "decode")
-        if self._graph is None:
-            signature = [tf.TensorSpec((None, *self.shape)), tf.TensorSpec((), tf.int32)]
-            self._graph = tf.function(self._decode, input_signature=signature)
-        return self._graph(x, tf.cast(seed, tf.int32))
+@patch
+def decode(self: Representation, x, *, seed=0):  # (batch, *shape) → (batch, samples)
+    "`seed` draws the first phase where a phase must be found. Raises `InputError` as `encode` does."
+    x = self._checked(x, self.shape, "decode")
+    if self._graph is None:
+        signature = [tf.TensorSpec((None, *self.shape)), tf.TensorSpec((), tf.int32)]
+        self._graph = tf.function(self._decode, input_signature=signature)
+    return self._graph(x, tf.cast(seed, tf.int32))
 
-# %% ../nbs/06_representations.ipynb #f969984f
+# %% ../nbs/06_representations.ipynb #0f189fa4
 @patch
 def _checked(self: Representation, x, shape, verb):
     "`x` as float32 if it is a batch of `shape` and the statistics are there."
@@ -68,7 +72,7 @@ def _checked(self: Representation, x, shape, verb):
         raise InputError(f"{self.name}.{verb}: got shape {tuple(x.shape)}, needs (batch, {', '.join(map(str, shape))})")
     return tf.ensure_shape(x, (None, *shape))
 
-# %% ../nbs/06_representations.ipynb #1be24f7c
+# %% ../nbs/06_representations.ipynb #eae45736
 @dataclass(eq=False)
 class Waveform(Representation):
     "(samples, 1): WaveGAN's (Donahue, McAuley and Puckette 2019)."
@@ -84,7 +88,7 @@ class Waveform(Representation):
     def _decode(self, x, seed):
         return x[:, :, 0]
 
-# %% ../nbs/06_representations.ipynb #65ddd3c3
+# %% ../nbs/06_representations.ipynb #736e7081
 class RunningMoments:
     "Mean and deviation over all axes but the last, float64, one batch at a time."
 
@@ -104,9 +108,7 @@ class RunningMoments:
     def deviation(self):
         return np.sqrt(self.squares / self.count)
 
-# %% ../nbs/06_representations.ipynb #1e079c0f
-CLIP_DEVIATIONS = 3.0  # SpecGAN's
-
+# %% ../nbs/06_representations.ipynb #078629bc
 @dataclass(eq=False)
 class Picture(Representation):
     "(frames, bins, 1), normalised for each bin: what the spectral representations share."
@@ -115,7 +117,6 @@ class Picture(Representation):
     window: str = "hamming"
     iterations: int = 32  # of Griffin–Lim
 
-    differentiable = True
     fitted = ("mean", "deviation")
 
     def __post_init__(self):
@@ -130,14 +131,19 @@ class Picture(Representation):
     def shape(self):
         return (self.samples // self.hop, self.bins, 1)
 
-    def normalise(self, level):  # (batch, frames, bins) → −1…1
-        scaled = (level - self.statistics["mean"]) / (CLIP_DEVIATIONS * self.statistics["deviation"])
-        return tf.clip_by_value(scaled, -1.0, 1.0)
+# %% ../nbs/06_representations.ipynb #bac6d9cb
+CLIP_DEVIATIONS = 3.0  # SpecGAN's
 
-    def denormalise(self, x):
-        return x * (CLIP_DEVIATIONS * self.statistics["deviation"]) + self.statistics["mean"]
+@patch
+def normalise(self: Picture, level):  # (batch, frames, bins) → −1…1
+    scaled = (level - self.statistics["mean"]) / (CLIP_DEVIATIONS * self.statistics["deviation"])
+    return tf.clip_by_value(scaled, -1.0, 1.0)
 
-# %% ../nbs/06_representations.ipynb #3cd25085
+@patch
+def denormalise(self: Picture, x):  # the inverse, with the same divisor
+    return x * (CLIP_DEVIATIONS * self.statistics["deviation"]) + self.statistics["mean"]
+
+# %% ../nbs/06_representations.ipynb #296713c9
 @patch
 def _fit_moments(self: Picture, waves, level):
     "Per-bin statistics of `level(wave)`, a (batch, frames, bins) tensor."
@@ -151,7 +157,7 @@ def _fit_moments(self: Picture, waves, level):
     self._graph = None
     return self
 
-# %% ../nbs/06_representations.ipynb #c7bb25a9
+# %% ../nbs/06_representations.ipynb #84c63a88
 @dataclass(eq=False)
 class LogMagnitude(Picture):
     "(frames, frame // 2, 1): SpecGAN's (Donahue, McAuley and Puckette 2019)."
@@ -174,10 +180,7 @@ class LogMagnitude(Picture):
         magnitude = tf.pad(tf.exp(self.denormalise(x[..., 0])), [[0, 0], [0, 0], [0, 1]])
         return griffin_lim(magnitude, **self.analysis, samples=self.samples, iterations=self.iterations, seed=seed)
 
-# %% ../nbs/06_representations.ipynb #f2d06722
-QUIET = 1e-3  # peaks below this are not brought up to 1
-DB = 20 / np.log(10)  # dB in one unit of natural log-magnitude
-
+# %% ../nbs/06_representations.ipynb #c8ef94fd
 @dataclass(eq=False)
 class MelLogMagnitude(Picture):
     "(frames, mels, 1). `normalisation` is `\"bins\"` or `\"range\"`; `high_hz=None` lets `fit` listen for the top of the band."
@@ -189,28 +192,29 @@ class MelLogMagnitude(Picture):
     high_hz: float | None = None  # Hz; None: `fit` finds it
     normalisation: str = "range"
     range_db: float = 72.0  # shown
-    top_db: float = 36.0  # what is white
-
+    top_db: float = 42.0  # what is white
     name = "mel_log_magnitude"
 
     def __post_init__(self):
         super().__post_init__()
         if self.normalisation not in ("bins", "range"):
             raise InputError(f"normalisation {self.normalisation!r}: use 'bins' or 'range'")
-        self.fitted = ("top_hz",) + (("mean", "deviation") if self.normalisation == "bins" else ())
-        if self.high_hz is not None:
-            self.statistics["top_hz"] = np.float32(self.high_hz)
-            self.matrix()
+        self.fitted = ("top_hz", "mean", "deviation") if self.normalisation == "bins" else ("top_hz",)
+        self.statistics["top_hz"] = np.float32(self.high_hz or self.rate / 4)
+        self.matrix()  # may refuse
+        if self.high_hz is None:
+            del self.statistics["top_hz"]
 
-    @property
-    def bins(self):
-        return self.mels
+    bins = property(lambda self: self.mels)
 
     def matrix(self):  # (frame // 2 + 1, mels)
         return mel_matrix(bins=self.frame // 2 + 1, rate=self.rate, mels=self.mels, low_hz=self.low_hz,
                           high_hz=float(self.statistics["top_hz"]))
 
-# %% ../nbs/06_representations.ipynb #fcc54ffa
+# %% ../nbs/06_representations.ipynb #7b395cf7
+QUIET = 1e-3  # peaks below this are not brought up to 1
+DB = 20 / np.log(10)  # dB in one unit of natural log-magnitude
+
 @patch
 def level(self: MelLogMagnitude, wave):  # (batch, samples) → (batch, frames, mels), natural logarithm
     "What is normalised: log mel magnitude, of the clip at a peak of 1 if the range is fixed."
@@ -234,7 +238,7 @@ def _decode(self: MelLogMagnitude, x, seed):
     magnitude = mel_inverse(tf.exp(level), self.matrix())
     return griffin_lim(magnitude, **self.analysis, samples=self.samples, iterations=self.iterations, seed=seed)
 
-# %% ../nbs/06_representations.ipynb #1d15d701
+# %% ../nbs/06_representations.ipynb #e4f4417d
 EMPTY_BAND = 1e-4  # of the energy
 
 @patch
@@ -257,7 +261,7 @@ def upper_share(self: MelLogMagnitude, waves):  # → 0…1
         raise InputError(f"{self.name}: the training clips are silent or there are none; prepare a dataset with sound in it")
     return energy[1] / energy.sum()
 
-# %% ../nbs/06_representations.ipynb #fb5d733b
+# %% ../nbs/06_representations.ipynb #83426a22
 REPRESENTATIONS = {kind.name: kind for kind in (Waveform, LogMagnitude, MelLogMagnitude)}
 FILE = "representation.json"
 
@@ -268,7 +272,7 @@ def named(name):  # → the class
     near = difflib.get_close_matches(str(name), REPRESENTATIONS, n=1, cutoff=0)
     raise InputError(f"representation {name!r} is unknown: did you mean {near[0]!r}?")
 
-# %% ../nbs/06_representations.ipynb #5a0673e5
+# %% ../nbs/06_representations.ipynb #26caadd3
 @patch
 def config(self: Representation):  # → a dict that JSON can hold
     statistics = {name: np.asarray(value).tolist() for name, value in self.statistics.items()}
@@ -288,7 +292,7 @@ def save(self: Representation, folder):
         unfinished.unlink(missing_ok=True)
     return path
 
-# %% ../nbs/06_representations.ipynb #bbf8643f
+# %% ../nbs/06_representations.ipynb #3c1ffafd
 def from_config(stored):  # what `config` gave
     "The representation, with its statistics. Raises `InputError` for an unknown name or option, or damaged statistics."
     if not isinstance(stored, dict) or stored.get("format") != 1:
@@ -299,13 +303,14 @@ def from_config(stored):  # what `config` gave
         made.statistics |= {name: np.asarray(value, np.float32) for name, value in stored["statistics"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{stored['name']}: options or statistics are damaged ({error})") from error
-    for name, value in made.statistics.items():
+    for name in made.fitted:
+        value = made.statistics.get(name, np.float32("nan"))
         shape = (made.bins,) if name in ("mean", "deviation") else ()
         if value.shape != shape or not np.isfinite(value).all():
-            raise InputError(f"{made.name}: {name} is damaged")
+            raise InputError(f"{made.name}: {name} is damaged or missing")
     return made
 
-# %% ../nbs/06_representations.ipynb #1c2c8f05
+# %% ../nbs/06_representations.ipynb #9e564b7c
 def load_representation(folder):  # that holds `representation.json`
     "Reads what `save` wrote. Raises `InputError` naming the file if it is missing or broken."
     path = Path(folder) / FILE

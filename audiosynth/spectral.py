@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['WINDOWS', 'EPSILON', 'window_samples', 'overlap_weight', 'check_frames', 'stft', 'istft', 'magnitude_of',
-           'log_magnitude', 'hz_to_mel', 'mel_to_hz', 'mel_matrix', 'mel_inverse', 'griffin_lim',
-           'spectral_convergence']
+           'log_magnitude', 'spectral_convergence', 'hz_to_mel', 'mel_to_hz', 'mel_matrix', 'mel_inverse',
+           'griffin_lim']
 
-# %% ../nbs/05_spectral.ipynb #45df467d
+# %% ../nbs/05_spectral.ipynb #a69fd4f0
 import functools
 import math
 
@@ -16,10 +16,10 @@ import tensorflow as tf
 
 from .datasets import InputError
 
-# %% ../nbs/05_spectral.ipynb #9d363083
+# %% ../nbs/05_spectral.ipynb #39df70ca
 WINDOWS = {"hamming": 0.54, "hann": 0.5}  # the constant term; the cosine's factor is what is missing to 1
 
-# %% ../nbs/05_spectral.ipynb #5a0cb112
+# %% ../nbs/05_spectral.ipynb #86aa730b
 @functools.lru_cache
 def window_samples(
     window,  # "hamming" or "hann"
@@ -32,7 +32,7 @@ def window_samples(
     turn = 2 * np.pi * np.arange(frame) / frame
     return (level - (1 - level) * np.cos(turn)).astype(np.float32)
 
-# %% ../nbs/05_spectral.ipynb #33e2f561
+# %% ../nbs/05_spectral.ipynb #0072b769
 @functools.lru_cache
 def overlap_weight(
     *,
@@ -54,7 +54,7 @@ def overlap_weight(
                          f"so there is no inverse; use a smaller hop, for example {max(1, frame // 4)}")
     return weight.astype(np.float32)
 
-# %% ../nbs/05_spectral.ipynb #4d6a7d1b
+# %% ../nbs/05_spectral.ipynb #f504ff73
 def check_frames(*, frame, hop, samples):
     "Raises `InputError` if clips of `samples` cannot be cut into `samples // hop` frames."
     if frame < 2 or frame % 2:
@@ -64,7 +64,7 @@ def check_frames(*, frame, hop, samples):
     if samples is None or samples <= 0 or samples % hop:
         raise InputError(f"clip of {samples} samples: the length must be a known multiple of the hop, {hop}; pad or cut it")
 
-# %% ../nbs/05_spectral.ipynb #c61c6826
+# %% ../nbs/05_spectral.ipynb #134a4955
 def stft(
     wave,  # (batch, samples), float32
     *,
@@ -80,7 +80,7 @@ def stft(
     framed = tf.signal.frame(wave, frame, hop)
     return tf.signal.rfft(framed * window_samples(window, frame))
 
-# %% ../nbs/05_spectral.ipynb #5809cff6
+# %% ../nbs/05_spectral.ipynb #74c4295a
 def istft(
     spectrum,  # (batch, frames, bins) complex64
     *,
@@ -91,15 +91,17 @@ def istft(
 ):  # (batch, samples) float32
     "The inverse of `stft`, and the nearest waveform (least squares) where no waveform has this spectrum: Griffin and Lim 1984."
     weight = overlap_weight(frame=frame, hop=hop, window=window, samples=samples)
+    spectrum = tf.convert_to_tensor(spectrum, tf.complex64)
     shape = (samples // hop, frame // 2 + 1)
     if not spectrum.shape[1:].is_compatible_with(shape):
-        raise InputError(f"spectrum of shape {tuple(spectrum.shape)}: {samples} samples, frame {frame}, hop {hop} need (batch, {shape[0]}, {shape[1]})")
+        raise InputError(f"spectrum of shape {tuple(spectrum.shape)}: {samples} samples, frame {frame} and hop {hop} "
+                         f"need (batch, {shape[0]}, {shape[1]})")
     framed = tf.signal.irfft(spectrum, [frame]) * window_samples(window, frame)
     pad = (frame - hop) // 2
     wave = tf.signal.overlap_and_add(framed, hop)
     return wave[:, pad:pad + samples] / weight
 
-# %% ../nbs/05_spectral.ipynb #6da9ee39
+# %% ../nbs/05_spectral.ipynb #5af70367
 EPSILON = 1e-8  # power of a bin, see above
 
 def magnitude_of(
@@ -114,7 +116,17 @@ def log_magnitude(spectrum, *, epsilon=EPSILON):
     "The natural logarithm of `magnitude_of`."
     return 0.5 * tf.math.log(tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2 + epsilon)
 
-# %% ../nbs/05_spectral.ipynb #d134a6b6
+# %% ../nbs/05_spectral.ipynb #3c648bcb
+def spectral_convergence(
+    wanted,  # (batch, frames, bins) magnitude
+    found,  # the same, of the reconstruction
+):  # (batch,) dB; lower is nearer, 0 dB is what silence gets
+    "The distance of two magnitudes in dB relative to the first."
+    wanted, found = np.asarray(wanted, np.float64), np.asarray(found, np.float64)
+    share = np.linalg.norm(wanted - found, axis=(1, 2)) / np.maximum(np.linalg.norm(wanted, axis=(1, 2)), 1e-12)
+    return 20 * np.log10(np.maximum(share, 1e-12))
+
+# %% ../nbs/05_spectral.ipynb #a3465a46
 def hz_to_mel(hz):
     "Hz to mel, HTK's formula."
     return 2595.0 * np.log10(1.0 + np.asarray(hz, np.float64) / 700.0)
@@ -123,7 +135,7 @@ def mel_to_hz(mel):
     "The inverse of `hz_to_mel`."
     return 700.0 * (10.0 ** (np.asarray(mel, np.float64) / 2595.0) - 1.0)
 
-# %% ../nbs/05_spectral.ipynb #c0450a9b
+# %% ../nbs/05_spectral.ipynb #5b8d64b5
 def mel_matrix(
     *,
     bins=257,  # frame // 2 + 1: all of them, Nyquist too
@@ -147,7 +159,7 @@ def mel_matrix(
                          "use fewer filters or a longer frame")
     return matrix
 
-# %% ../nbs/05_spectral.ipynb #ce093330
+# %% ../nbs/05_spectral.ipynb #631673a6
 def mel_inverse(
     mel,  # (batch, frames, mels), ≥ 0
     matrix,  # (bins, mels) of `mel_matrix`
@@ -165,7 +177,7 @@ def mel_inverse(
     first = target / (tf.reduce_sum(matrix) / matrix.shape[0])
     return tf.while_loop(lambda step, x: step < iterations, better, [tf.constant(0), first])[1]
 
-# %% ../nbs/05_spectral.ipynb #2606181b
+# %% ../nbs/05_spectral.ipynb #f59c3575
 def griffin_lim(
     magnitude,  # (batch, frames, bins) float32, ≥ 0
     *,
@@ -184,7 +196,7 @@ def griffin_lim(
     numbers = [tf.convert_to_tensor(iterations), tf.cast(momentum, tf.float32), tf.cast(seed, tf.int32)]
     return _griffin_lim(magnitude, *numbers, **settings)
 
-# %% ../nbs/05_spectral.ipynb #20c1f974
+# %% ../nbs/05_spectral.ipynb #6c31ea5a
 @tf.function(reduce_retracing=True)
 def _griffin_lim(magnitude, iterations, momentum, seed, *, frame, hop, window, samples):
     "The loop of `griffin_lim` as one graph: one trace for each shape, whatever the numbers."
@@ -204,13 +216,3 @@ def _griffin_lim(magnitude, iterations, momentum, seed, *, frame, hop, window, s
     state = [tf.constant(0), first, tf.zeros_like(first)]
     points = tf.while_loop(lambda step, *_: step < iterations, leap, state)[1]
     return istft(with_phase(points), samples=samples, **analysis)
-
-# %% ../nbs/05_spectral.ipynb #6116c311
-def spectral_convergence(
-    wanted,  # (batch, frames, bins) magnitude
-    found,  # the same, of the reconstruction
-):  # (batch,) dB; lower is nearer, 0 dB is what silence gets
-    "The distance of two magnitudes in dB relative to the first."
-    wanted, found = np.asarray(wanted, np.float64), np.asarray(found, np.float64)
-    share = np.linalg.norm(wanted - found, axis=(1, 2)) / np.maximum(np.linalg.norm(wanted, axis=(1, 2)), 1e-12)
-    return 20 * np.log10(np.maximum(share, 1e-12))
