@@ -8,17 +8,18 @@ __all__ = ['ROWS', 'MODEL', 'Experiment', 'experiment', 'TrainingWaves', 'repres
 
 # %% ../nbs/09_experiments.ipynb #a1be2166
 import json, os
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from fastcore.basics import patch
 
-from .datasets import Clips, InputError
+from .datasets import InputError
 from .gan import GAN
 from .networks import LATENT, WIDTH, critic, generator, nearest
-from .representations import from_config, load_representation
+from .representations import load_representation, named
 
 # %% ../nbs/09_experiments.ipynb #58169f1d
 @dataclass(frozen=True)
@@ -69,9 +70,8 @@ class TrainingWaves:
 
 def representation_for(experiment, clips):
     "The experiment's representation, fitted to the training split."
-    stored = {"format": 1, "name": experiment.representation, "statistics": {},
-              "options": dict(experiment.options, samples=clips.samples, rate=clips.rate)}
-    return from_config(stored).fit(TrainingWaves(clips))
+    kind = named(experiment.representation)
+    return kind(samples=clips.samples, rate=clips.rate, **experiment.options).fit(TrainingWaves(clips))
 
 # %% ../nbs/09_experiments.ipynb #de784480
 def build(experiment, clips, representation, *, seed=0):  # a row; the data; fitted to them
@@ -123,8 +123,6 @@ class TrainedModel:
         return np.concatenate(waves) if waves else np.zeros((0, self.representation.samples), "float32")
 
 # %% ../nbs/09_experiments.ipynb #8acbfc7d
-from fastcore.basics import patch
-
 @patch
 def numbers(self:TrainedModel, n, label):
     "Label numbers for n clips."

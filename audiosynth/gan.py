@@ -97,12 +97,14 @@ class GAN(keras.Model):
         price=10.0,      # weight of the game's penalty
         marginal=None,   # how often each label occurs, if there are labels
         shift=None,      # (frames, bins): what the critic sees is shifted by at most so much
+        clarity=0.2,     # weight of the critic's guess of the label in the generator's loss
         average=0.0,     # of the generator's weights: the share kept at each update; 0: no average
         seed=0,
     ):
         super().__init__(name="gan")
         self.generator, self.critic, self.representation = generator, critic, representation
-        self.game, self.price, self.shift, self.average, self.seed = GAMES[game], price, shift, average, seed
+        self.game, self.price, self.shift, self.clarity = GAMES[game], price, shift, clarity
+        self.average, self.seed = average, seed
         self.chances = None if marginal is None else tf.math.log(tf.constant(marginal, tf.float32) / sum(marginal))
         self.averaged = keras.models.clone_model(generator) if average else generator
         self.averaged.set_weights(generator.get_weights())
@@ -171,7 +173,7 @@ def generator_update(self:GAN, n):  # how many clips
     with tf.GradientTape() as tape:
         x, asked = self.fakes(n, substep)
         score, guess = self.judge(self.seen(x, substep, FAKE), asked)
-        loss = self.game.generator(score) + guess
+        loss = self.game.generator(score) + self.clarity * guess
     gradients = tape.gradient(loss, self.generator.trainable_variables)
     self.optimizer.apply(gradients, self.generator.trainable_variables)
     return {"generator_loss": loss, "generator_gradient": tf.linalg.global_norm(gradients)}
