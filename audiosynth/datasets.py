@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FULL', 'SPLITS', 'INDEX', 'InputError', 'DiskFull', 'pcm16', 'Clips', 'ClipsWriter']
 
-# %% ../nbs/02_datasets.ipynb #12b0d817
-import errno, json, os, secrets, shutil
+# %% ../nbs/02_datasets.ipynb #c6d04337
+import errno, json, os, secrets, shutil, zipfile
 from array import array
 from functools import lru_cache
 from pathlib import Path
@@ -15,24 +15,24 @@ from textwrap import shorten
 import numpy as np
 from fastcore.basics import patch
 
-# %% ../nbs/02_datasets.ipynb #135c1588
+# %% ../nbs/02_datasets.ipynb #026a6f25
 class InputError(ValueError):
     "Bad input of the user's: one line that names the file, what is wrong and what to do."
 
-# %% ../nbs/02_datasets.ipynb #0d77d201
+# %% ../nbs/02_datasets.ipynb #7995ccf0
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no space, no quota, file too large for this system
 
 class DiskFull(InputError):
     "The disk ran full while writing; what was half written has been removed."
 
-# %% ../nbs/02_datasets.ipynb #04aef2c3
+# %% ../nbs/02_datasets.ipynb #d8ac51b6
 def pcm16(
     wave, # any shape, −1..1; what lies beyond is clipped
 ):        # the same shape, int16
     "16-bit samples of a wave."
     return np.clip(np.rint(np.asarray(wave, "float64") * 32768), -32768, 32767).astype("int16")
 
-# %% ../nbs/02_datasets.ipynb #3ff481c8
+# %% ../nbs/02_datasets.ipynb #54438f35
 SPLITS = ["train", "validation", "test"]
 INDEX = ["label", "group", "split", "previous", "start"]
 
@@ -48,7 +48,7 @@ class Clips:
         try:
             with np.load(self.folder/"index.npz") as index: vars(self).update({k: index[k] for k in INDEX})
             shape, dtype = self._open().shape, self._open().dtype
-        except (OSError, ValueError, KeyError, EOFError) as e:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
             raise InputError(f"{self.folder}: damaged dataset ({e}); prepare it again") from e
         if shape != (len(self), self.samples) or dtype != np.int16:
             raise InputError(f"{self.folder}/clips.npy: holds {dtype} {shape}, the index says int16 "
@@ -57,7 +57,7 @@ class Clips:
     def _open(self): return np.load(self.folder/"clips.npy", mmap_mode="r")
     def __len__(self): return len(self.label)
 
-# %% ../nbs/02_datasets.ipynb #cd19919e
+# %% ../nbs/02_datasets.ipynb #4ee04488
 def _manifest(folder):
     "The manifest of a prepared dataset; `InputError` if `folder` is not one."
     path = folder/"manifest.json"
@@ -71,7 +71,7 @@ def _manifest(folder):
     if missing: raise InputError(f"{path}: does not say {', '.join(sorted(missing))}; prepare it again")
     return manifest
 
-# %% ../nbs/02_datasets.ipynb #ab93741c
+# %% ../nbs/02_datasets.ipynb #74d7c5b2
 class ClipsWriter:
     "Write a `Clips` folder clip by clip: `with ClipsWriter(...) as writer: writer.add(...)`."
     def __init__(self,
@@ -96,7 +96,7 @@ class ClipsWriter:
 
     def __len__(self): return len(self.index["label"])
 
-# %% ../nbs/02_datasets.ipynb #0c19b34b
+# %% ../nbs/02_datasets.ipynb #1dd1bff2
 def _refuse(folder, force):
     "Raise `InputError` unless a dataset may be written to `folder`."
     if not os.path.lexists(folder): return
@@ -108,7 +108,7 @@ def _refuse(folder, force):
         raise InputError(f"{folder}: holds something else than a dataset; choose another output folder")
     if not force: raise InputError(f"{folder}: already holds a dataset; choose another output folder, or force replacing it")
 
-# %% ../nbs/02_datasets.ipynb #2c700a93
+# %% ../nbs/02_datasets.ipynb #73966904
 @patch
 def _header(self:ClipsWriter):
     "Write the header of `clips.npy` for the clips there are now."
@@ -116,7 +116,7 @@ def _header(self:ClipsWriter):
     np.lib.format.write_array_header_1_0(self.file,
         dict(descr="<i2", fortran_order=False, shape=(len(self), self.manifest["samples"])))
 
-# %% ../nbs/02_datasets.ipynb #22a7cbaa
+# %% ../nbs/02_datasets.ipynb #f2f5a15b
 @patch
 def __enter__(self:ClipsWriter):
     parent = self.folder.parent
@@ -132,13 +132,13 @@ def __enter__(self:ClipsWriter):
         raise _cannot_write(self.folder, e) from e
     return self
 
-# %% ../nbs/02_datasets.ipynb #ebe00786
+# %% ../nbs/02_datasets.ipynb #38411c14
 def _cannot_write(folder, e):
     "The `InputError` that says why `folder` could not be written."
     if e.errno in FULL: return DiskFull(f"{folder}: the disk is full; nothing was kept, make room and try again")
     return InputError(f"{folder}: cannot be written ({(e.strerror or str(e)).lower()}); choose another output folder")
 
-# %% ../nbs/02_datasets.ipynb #99bfa212
+# %% ../nbs/02_datasets.ipynb #fdff243d
 @patch
 def add(self:ClipsWriter,
     clip,         # (samples,) int16
@@ -158,7 +158,7 @@ def add(self:ClipsWriter,
     for name, value in row.items(): self.index[name].append(value)
     return len(self) - 1
 
-# %% ../nbs/02_datasets.ipynb #dfcb02c2
+# %% ../nbs/02_datasets.ipynb #8317991f
 @patch
 def _finish(self:ClipsWriter):
     "Write index and manifest, then rename the folder into place."
@@ -178,7 +178,7 @@ def _finish(self:ClipsWriter):
         raise
     shutil.rmtree(old, ignore_errors=True)
 
-# %% ../nbs/02_datasets.ipynb #61803384
+# %% ../nbs/02_datasets.ipynb #53a954f7
 @patch
 def _remove(self:ClipsWriter):
     "Remove the temporary folder and the parents made for it."
@@ -190,7 +190,7 @@ def _remove(self:ClipsWriter):
         try: parent.rmdir()
         except OSError: break
 
-# %% ../nbs/02_datasets.ipynb #8b18a03f
+# %% ../nbs/02_datasets.ipynb #50d97729
 @patch
 def __exit__(self:ClipsWriter, kind, error, trace):
     try:
@@ -205,7 +205,7 @@ def __exit__(self:ClipsWriter, kind, error, trace):
         self._remove()
         if isinstance(error, OSError) and error.errno in FULL: raise _cannot_write(self.folder, error) from error
 
-# %% ../nbs/02_datasets.ipynb #5a4cb8b3
+# %% ../nbs/02_datasets.ipynb #4d13cc86
 @patch
 def __repr__(self:Clips):
     hours, per = len(self) * self.samples / self.rate / 3600, np.bincount(self.split, minlength=len(SPLITS))
@@ -214,7 +214,7 @@ def __repr__(self:Clips):
     return (f"Clips({str(self.folder)!r}): {len(self):,} clips of {self.samples} samples at {self.rate} Hz, {length}\n"
             f"{splits}; {len(self.labels)} labels, {len(self.groups)} groups; {shorten(self.manifest.get('licence', 'no licence'), 60, placeholder=' …')}")
 
-# %% ../nbs/02_datasets.ipynb #2eb7ed08
+# %% ../nbs/02_datasets.ipynb #30330499
 @patch
 def where(self:Clips,
     split=None, # train, validation or test; None for all
@@ -226,14 +226,14 @@ def where(self:Clips,
     if label is not None: chosen &= self.label == _number(label, self.labels, f"{self.folder}: label")
     return np.flatnonzero(chosen)
 
-# %% ../nbs/02_datasets.ipynb #3e9d00af
+# %% ../nbs/02_datasets.ipynb #2c547733
 def _number(name, names, what):
     "The number of `name` among `names`; `InputError` if there is none."
     if isinstance(name, str) and name in names: return names.index(name)
     if not isinstance(name, str) and 0 <= name < len(names): return int(name)
     raise InputError(f"{what} {name!r}: unknown; choose one of {', '.join(names) or '(it has none)'}")
 
-# %% ../nbs/02_datasets.ipynb #e29a5a48
+# %% ../nbs/02_datasets.ipynb #4390d7b9
 @patch
 def waves(self:Clips,
     indices, # (batch,) ints; −1 is not a clip
@@ -245,13 +245,13 @@ def waves(self:Clips,
         raise IndexError(f"{self.folder}: indices run from {indices.min()} to {indices.max()}, clips from 0 to {len(self) - 1}")
     return self._open()[indices].astype("float32") / 32768
 
-# %% ../nbs/02_datasets.ipynb #ff053a88
+# %% ../nbs/02_datasets.ipynb #742cf12a
 @lru_cache(maxsize=4)
 def _pass_order(seed, number, n):
     "The order of `n` clips in pass `number`."
     return np.random.default_rng([seed, number]).permutation(n)
 
-# %% ../nbs/02_datasets.ipynb #1b7265e5
+# %% ../nbs/02_datasets.ipynb #4c8f8082
 @patch
 def indices(self:Clips,
     step,          # 0, 1, 2 …
@@ -268,7 +268,7 @@ def indices(self:Clips,
     for n in np.unique(number): drawn[number == n] = rows[_pass_order(seed, int(n), len(rows))[place[number == n]]]
     return drawn
 
-# %% ../nbs/02_datasets.ipynb #c0e0097c
+# %% ../nbs/02_datasets.ipynb #6f60aa67
 @patch
 def batches(self:Clips,
     batch,         # clips in a batch
