@@ -79,6 +79,9 @@ def build(experiment, clips, representation, *, seed=0):  # a row; the data; fit
     if experiment.labels and not (clips.labels and (clips.label[clips.where("train")] >= 0).all()):
         raise InputError(f"{clips.folder}: this row says labels, and not every training clip has one; choose a row without labels")
     marginal = np.bincount(clips.label[clips.where("train")], minlength=len(clips.labels)).tolist() if experiment.labels else None
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session(free_memory=False)  # layers are named from 1: names order the graph, and its order the last bits of sums
+    keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(seed)
     common = dict(network=experiment.network, width=experiment.width, labels=len(clips.labels) if experiment.labels else 0)
     gan = GAN(generator(representation.shape, latent=experiment.latent, **common), critic(representation.shape, **common),

@@ -74,14 +74,12 @@ FLOOR = -1.0  # silence in a normalised picture
 
 def jitter(x, key, *, frames, bins, gain=0.1):  # (batch, frames, bins, channels) in −1..1; the largest shifts; of full range
     "Shift every picture by its own random number of frames and bins, silence coming in; scale its height above silence."
-    batch, height, width = tf.shape(x)[0], x.shape[1], x.shape[2]
-    padded = tf.pad(x, [[0, 0], [frames, frames], [bins, bins], [0, 0]], constant_values=FLOOR)
-    starts = [tf.random.stateless_uniform([batch], tf.random.fold_in(key, i), 0, 2 * most + 1, tf.int32)
-              for i, most in enumerate((frames, bins))]
-    padded = tf.gather(padded, starts[0][:, None] + tf.range(height), axis=1, batch_dims=1)
-    shifted = tf.gather(padded, starts[1][:, None] + tf.range(width), axis=2, batch_dims=1)
-    factor = 1 + tf.random.stateless_uniform([batch, 1, 1, 1], tf.random.fold_in(key, 2), -gain, gain)
-    return FLOOR + factor * (shifted - FLOOR)
+    above, batch = x - FLOOR, tf.shape(x)[0]
+    for axis, most, form in ((1, frames, "bij,bjwc->biwc"), (2, bins, "bij,bhjc->bhic")):
+        by = tf.random.stateless_uniform([batch, 1], tf.random.fold_in(key, axis), -most, most + 1, tf.int32)
+        above = tf.einsum(form, tf.one_hot(tf.range(x.shape[axis]) + by, x.shape[axis]), above)
+    factor = 1 + tf.random.stateless_uniform([batch, 1, 1, 1], tf.random.fold_in(key, 0), -gain, gain)
+    return FLOOR + factor * above
 
 # %% ../nbs/08_gan.ipynb #a8f02783
 Z, LABEL, ALPHA, REAL, FAKE = range(5)  # the purposes of chance

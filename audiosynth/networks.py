@@ -30,9 +30,9 @@ def latent_inputs(latent, labels):  # how many random numbers, how many labels (
 
 # %% ../nbs/07_networks.ipynb #2aeebe95
 def critic_outputs(x, h, labels):  # its input, its features (batch, features), how many labels (0: unconditional)
-    "The critic's model: `[x] → [score]`, or `[x, label] → [score, logits]`."
+    "The critic's model: `[x] → score`, or `[x, label] → [score, logits]`."
     score = layers.Dense(1, name="score")(h)
-    if not labels: return keras.Model([x], [score], name="critic")
+    if not labels: return keras.Model([x], score, name="critic")
     label = keras.Input((), dtype="int32", name="label")
     wanted = layers.Embedding(labels, h.shape[-1], embeddings_initializer="zeros")(label)
     match = layers.Dot(1, name="projection")([h, wanted]) * (1 / math.sqrt(h.shape[-1]))
@@ -167,5 +167,5 @@ def generator(shape, *, network, width=WIDTH, latent=LATENT, labels=0):  # of on
     return NETWORKS[nearest(network, NETWORKS, "network")][0](shape, width=width, latent=latent, labels=labels)
 
 def critic(shape, *, network, width=WIDTH, labels=0):  # of one encoded clip; a row of `NETWORKS`
-    "`[x] → [score]` or, with labels, `[x, label] → [score, logits]`; a score is (batch, 1)."
+    "`[x] → score` or, with labels, `[x, label] → [score, logits]`; a score is (batch, 1)."
     return NETWORKS[nearest(network, NETWORKS, "network")][1](shape, width=width, labels=labels)

@@ -261,6 +261,7 @@ def train(
     say=print,
 ):                 # a `TrainedModel`
     "Train a row, or go on with it. `InputError` for anything that does not fit; what was done is kept."
+    tf.config.optimizer.set_experimental_options({"remapping": False})  # it fails on conditional updates, and fuses nothing of use here
     run, clips = Run(out), load_clips(data)
     if minutes is None and steps is None: steps = DEFAULT_STEPS
     for name, value in (("steps", steps), ("minutes", minutes)):
