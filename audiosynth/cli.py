@@ -36,7 +36,6 @@ def prepare(args):
     options = {"split_by": args.split_by, "one_clip": args.one_clip or None, "licence": args.licence, "sha256": args.sha256}
     clips = make(args.source, args.out, from_=args.source_path, samples=args.samples, rate=args.rate, workers=args.workers,
                  seed=args.seed, force=args.force, **{k: v for k, v in options.items() if v is not None})
-    print(clips)
     print(summary(clips))
 
 def train(args):
@@ -72,8 +71,7 @@ def generate(args):
 # %% ../nbs/15_cli.ipynb #023614cf
 def verb(verbs, door, **words):
     "One verb of the command."
-    made = verbs.add_parser(door.__name__, help=door.__doc__, description=door.__doc__,
-                            formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    made = verbs.add_parser(door.__name__, help=door.__doc__, description=door.__doc__)
     made.set_defaults(door=door)
     for name, options in words.items():
         flag = name if options.pop("place", False) else "--" + name.replace("_", "-").strip("-")
@@ -81,7 +79,9 @@ def verb(verbs, door, **words):
     return made
 
 def positional(help): return dict(place=True, help=help)
-def option(help, default=None, type=str, **more): return dict(help=help, default=default, type=type, **more)
+def option(help, default=None, type=str, **more):
+    if default is not None: help += " (default: %(default)s)"
+    return dict(help=help, default=default, type=type, **more)
 
 # %% ../nbs/15_cli.ipynb #ee97204f
 def parser():

@@ -148,7 +148,7 @@ def unlinked(text): return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
 
 def contents(titles, promises):
     "What the home page ends with: a card for every page, and the trees that make the side bar."
-    chapters = {path: f"{int(path.name[:2])} · {title}" for path, title in titles.items() if re.match(r"\d\d_", str(path))}
+    chapters = {path: f"{number[1].lstrip('0')} · {title}" for path, title in titles.items() if (number := re.match(r"(\d\d[a-z]?)_", str(path)))}
     results = {path: title for path, title in titles.items() if path.parts[0] == "results"}
     cells = []
     for caption, entries in [("Chapters", chapters), ("Results", results)]:
