@@ -20,7 +20,7 @@ from fastcore.basics import patch
 from tqdm.auto import tqdm
 
 from .datasets import FULL, SPLITS, DiskFull, InputError, pcm16
-from .experiments import (Experiment, TrainedModel, build, dataset, experiment, load_model, representation_for,
+from .experiments import (Experiment, TrainedModel, build, choose, dataset, load_model, representation_for,
                                     write_json)
 from .networks import generator
 from .representations import FILE, load_representation
@@ -266,7 +266,7 @@ def train(
     if minutes is None and steps is None: steps = DEFAULT_STEPS
     for name, value in (("steps", steps), ("minutes", minutes)):
         if value is not None and value <= 0: raise InputError(f"{name} {value}: must be more than 0")
-    chosen = experiment(row, width=width, batch=batch, learning_rate=learning_rate)
+    chosen = choose(row, width=width, batch=batch, learning_rate=learning_rate)
     about = describe(row, chosen, clips, data, seed)
     run.check(about)
     try:
