@@ -29,6 +29,7 @@ def quiet_tensorflow():
     with hushed():
         import tensorflow as tf
         tf.config.list_logical_devices()
+    tf.get_logger().setLevel("ERROR")
 
 # %% ../nbs/15_cli.ipynb #b5e7c48d
 def prepare_command(args):

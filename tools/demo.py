@@ -1,11 +1,12 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 """Train `digit` on the embedded clips and leave a page of sounds: what `make demo` does."""
 import argparse
-import os
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from audiosynth.cli import quiet_tensorflow
+
+quiet_tensorflow()
 
 from audiosynth.listen import page
 from audiosynth.sources import load_clips

@@ -7,10 +7,11 @@ clips are decoded to waveforms first, and real ones are given once as they are a
 """
 import argparse
 import json
-import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from audiosynth.cli import quiet_tensorflow
+
+quiet_tensorflow()
 
 import keras
 import numpy as np
