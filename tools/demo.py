@@ -22,7 +22,7 @@ def main():
     args = words.parse_args()
     began, clips, run = time.monotonic(), load_clips("digits"), args.out/"run"
     print(f"training on {len(clips.where('train'))} spoken digits for {args.minutes:g} minutes", flush=True)
-    model = train("digit", clips.folder, run, minutes=args.minutes, save_minutes=args.minutes / 10, save_every=10**9)
+    model = train("digit", "digits", run, minutes=args.minutes, save_minutes=args.minutes / 10, save_every=10**9)
 
     beside = []
     for digit in clips.labels:
