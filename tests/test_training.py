@@ -75,7 +75,8 @@ def test_a_process_stopped_anywhere_resumes_to_the_same_bits(how, tmp_path):
     words = ["train", "digit", "--data", "digits", "--steps", 60, "--width", 2, "--batch", 2, "--save-every", 7]
     audiosynth(*words, "--out", tmp_path/"whole")
     log = open(tmp_path/"stopped.log", "w")
-    process = subprocess.Popen([sys.executable, "-m", "audiosynth.cli", *map(str, words), "--out", str(tmp_path/"stopped")], stdout=log, stderr=log)
+    process = subprocess.Popen([sys.executable, "-m", "audiosynth.cli", *map(str, words), "--out", str(tmp_path/"stopped")], stdout=log, stderr=log,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background jobs ignore it
     deadline = time.monotonic() + 120
     while len(Run(tmp_path/"stopped").checkpoints()) < 3 and process.poll() is None and time.monotonic() < deadline: time.sleep(.01)
     process.send_signal(how)
