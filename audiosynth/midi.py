@@ -185,7 +185,7 @@ def spectral_flux(
     states,      # how many moments: the centres of so many equal stretches of the wave
     *,
     rate,        # Hz
-    frame_s=.016 # of each of the two frames, seconds
+    frame_s=.008 # of each of the two frames, seconds
 ):               # (states,); where a frame would stand outside the wave, the mean of the others
     "How much the log-magnitude spectrum rises, summed over the bins, from just before each state's centre to just after."
     state = len(wave) / states                                  # samples
@@ -203,7 +203,7 @@ def spectral_flux(
     return flux
 
 # %% ../nbs/02c_midi.ipynb #6c08f5f0
-SURE, FEWEST = 5.5, 10   # how far a peak must stand out, in standard deviations of the curve; strikes
+SURE, FEWEST = 6, 10   # how far a peak must stand out, in standard deviations of the curve; strikes
 
 class Lag(NamedTuple):
     "How far the sound of a recording is behind its notes."
