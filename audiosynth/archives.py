@@ -173,8 +173,9 @@ def _after_header(member, span):
             skip = 30 + sum(struct.unpack_from("<HH", head, 26))
             block = head
         block, skip = block[skip:], max(0, skip - len(block))
-        if left > 0 and block: yield block[:left]
+        if block: yield block[:left]
         left -= len(block)
+        if left <= 0: return
 
 def _inflated(blocks, deflated):
     "Unpack the blocks of a member, a bounded number of bytes at a time."
@@ -203,7 +204,7 @@ def contents(
         if m.flag_bits & 1 or m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError(f"{archive}: {name} is {'encrypted' if m.flag_bits & 1 else 'packed in a way that is not known here'}; "
                              "unpack it yourself and give the folder")
-        entry = Member(str(archive), name, m.header_offset, min(stop, m.header_offset + m.compress_size + 2**18), m.compress_size,
+        entry = Member(str(archive), name, m.header_offset, min(stop, m.header_offset + m.compress_size + 2**17 + 30), m.compress_size,
                        m.file_size, m.CRC, m.compress_type == zipfile.ZIP_DEFLATED)
         if stat.S_ISLNK(m.external_attr >> 16): _inside(archive, m.filename, entry.read_bytes().decode("utf-8", "replace"))
         elif not m.is_dir(): found[name] = entry
