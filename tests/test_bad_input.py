@@ -2,10 +2,12 @@
 """Bad input: one clear line each, and nothing lost or left behind."""
 import io
 import os
+import signal
 import subprocess
 import sys
 import tarfile
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 import soundfile
 
 from audiosynth.datasets import Clips, DiskFull, InputError
+from audiosynth.parts import unfinished
 from audiosynth.sources import fetch, load_clips, prepare
 
 TONE = 0.4 * np.sin(2 * np.pi * 440 * np.arange(20000) / 16000)
@@ -234,7 +237,12 @@ def test_a_full_disk(workers, tmp_path):
     sound = files(tmp_path / "sound", {f"{i}.wav": encoded() for i in range(9)})
     done = subprocess.run([sys.executable, "-c", FULL, sound, tmp_path / "out", workers], capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and "the disk is full" in done.stdout and "Traceback" not in done.stderr, done.stderr
-    nothing_left(tmp_path, "sound")
+    assert "what is done is kept, the same command goes on" in done.stdout and done.stdout.count("\n") == 1
+    nothing_left(tmp_path, "sound", ".out.unfinished")
+    one, two = prepare("folder", tmp_path / "out", from_=sound, workers=1), prepare("folder", tmp_path / "whole", from_=sound, workers=1)
+    for name in ("clips.npy", "index.npz", "manifest.json"):
+        assert (one.folder / name).read_bytes() == (two.folder / name).read_bytes()
+    nothing_left(tmp_path, "sound", "out", "whole")
 
 
 DENIED = """
@@ -303,3 +311,21 @@ def test_the_command_names_the_three_bad_files_of_a_thousand(tmp_path):
     said = done.stdout + done.stderr
     assert done.returncode == 0 and "Traceback" not in said, done.stderr
     assert all(name in said for name in ("0007.wav", "0500.wav", "0999.wav")) and len(Clips(tmp_path / "out")) == 997
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_the_command_stopped_goes_on_to_the_same_bytes(how, tmp_path):
+    sound = files(tmp_path / "sound", {f"{i:02}.wav": encoded(np.tile(TONE, 300), 44100) for i in range(12)})
+    words = ["prepare", "folder", "--from", sound, "--workers", "1", "--out"]
+    process = subprocess.Popen([sys.executable, "-m", "audiosynth.cli", *map(str, words), str(tmp_path / "out")], stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # a shell's background jobs ignore it
+    journal = unfinished(tmp_path / "out") / "journal"
+    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 2): time.sleep(0.005)
+    process.send_signal(how)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == (130 if how == signal.SIGINT else -9) and "Traceback" not in said, said
+    assert journal.read_bytes().count(b"\n") < 12
+    assert command(*words, tmp_path / "out").returncode == 0 and command(*words, tmp_path / "whole").returncode == 0
+    for name in ("clips.npy", "index.npz", "manifest.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    nothing_left(tmp_path, "sound", "out", "whole")

@@ -1,0 +1,118 @@
+# Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
+"""How fast recordings become clips, in ratios of one run: `make bench ONLY=prepare`. It writes 1.4 GB to the temporary folder, and removes them."""
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+import joblib
+import librosa
+import numpy as np
+import soundfile
+
+from audiosynth.recordings import blocks
+from audiosynth.prepare import SOURCES, prepare
+import audiosynth.sources  # noqa: F401, adds the row `folder`
+
+ROUNDS = 3
+PEAK = """
+import re, sys
+import librosa
+from audiosynth.recordings import blocks
+def peak(): return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+def read(path):
+    if sys.argv[1] == "librosa.load": librosa.load(path, sr=16000)
+    else: sum(len(b) for b in blocks(path, rate=16000))
+read(sys.argv[2]); before = peak(); read(sys.argv[3]); print(peak() - before)
+"""
+
+
+def write(path, seconds, rate=44100):
+    "Stereo noise of 16 bits."
+    noise = np.random.default_rng(0).integers(-9000, 9000, (10 * rate, 2), dtype="int16")
+    with soundfile.SoundFile(path, "w", rate, 2) as file:
+        for _ in range(0, seconds, 10): file.write(noise)
+    return path
+
+
+def seconds(work):
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def interleaved(**works):
+    "The median time of each, taken in turn."
+    times = {name: [] for name in works}
+    for _ in range(ROUNDS):
+        for name, work in works.items(): times[name].append(seconds(work))
+    return {name: median(t) for name, t in times.items()}
+
+
+def resampling(place):
+    path, short = write(place / "ten.wav", 600), write(place / "short.wav", 10)
+    for warm in (short,): librosa.load(warm, sr=16000), list(blocks(warm, rate=16000))
+    t = interleaved(blocks=lambda: sum(len(b) for b in blocks(path, rate=16000)), librosa=lambda: librosa.load(path, sr=16000))
+    peak = {name: float(subprocess.run([sys.executable, "-c", PEAK, name, short, path], capture_output=True, text=True, check=True).stdout)
+            for name in ("blocks", "librosa.load")}
+    print("\n| ten minutes of 44.1 kHz stereo to 16 kHz mono | audio seconds a second | peak memory above that for 10 s |\n|---|---|---|")
+    print(f"| `blocks` | {600 / t['blocks']:,.0f} | {peak['blocks']:.0f} MB |\n| `librosa.load` | {600 / t['librosa']:,.0f} | {peak['librosa.load']:.0f} MB |")
+    print(f"| ratio | {t['librosa'] / t['blocks']:.1f} | {peak['librosa.load'] / max(peak['blocks'], 1):.0f} |")
+    path.unlink(); short.unlink()
+
+
+def folder(place, hours=2, minutes=5):
+    files, cores = hours * 60 // minutes, joblib.cpu_count()
+    (place / "sound").mkdir()
+    for k in range(files): write(place / "sound" / f"{k:02}.wav", minutes * 60)
+    paths = sorted((place / "sound").iterdir())
+
+    def made(workers):
+        prepare("folder", place / "out", from_=place / "sound", workers=workers, force=True)
+
+    def halves():
+        plan = SOURCES["folder"]
+        def first_half(*from_, **options):
+            whole = plan(*from_, **options)
+            def some(recordings):
+                for i, recording in enumerate(recordings):
+                    if i == files // 2: raise KeyboardInterrupt
+                    yield recording
+            whole.recordings = some(whole.recordings)
+            return whole
+        SOURCES["folder"] = first_half
+        try: made(1)
+        except KeyboardInterrupt: pass
+        finally: SOURCES["folder"] = plan
+        made(1)
+
+    t = interleaved(read=lambda: [sum(len(b) for b in blocks(p, rate=16000)) for p in paths], whole=lambda: made(1), halves=halves, cores=lambda: made(None))
+    disk = sum(p.stat().st_size for p in (place / "out").iterdir())
+    print(f"\n| {hours} hours of 44.1 kHz stereo in {files} files | seconds | audio hours a minute |\n|---|---|---|")
+    for name, what in [("read", "reading and resampling alone"), ("whole", "`prepare folder`, one process"), ("halves", "the same, stopped half-way and finished"),
+                       ("cores", f"`prepare folder`, {cores} processes")]:
+        print(f"| {what} | {t[name]:.1f} | {60 * hours / t[name]:.1f} |")
+    print(f"\nreading and resampling are {t['read'] / t['whole']:.0%} of `prepare folder`; to be stopped half-way costs {t['halves'] / t['whole'] - 1:+.1%}; "
+          f"{cores} processes are {t['whole'] / t['cores']:.2f} times as fast as one; {disk / hours / 1e6:.0f} MB an hour on disk")
+    on_paper(hours / t["whole"], disk / hours)
+
+
+def on_paper(rate, bytes_an_hour, hours=198.7):
+    "What all of MAESTRO takes: one process does `rate` audio hours a second."
+    print(f"\n| MAESTRO, {hours:.0f} hours | time | disk |\n|---|---|---|")
+    for cores in (2, 64): print(f"| {cores} cores | {hours / rate / cores / 60:.1f} minutes | {bytes_an_hour * hours / 1e9:.1f} GB |")
+
+
+if __name__ == "__main__":
+    place = Path(tempfile.mkdtemp())
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) if os.path.exists("/proc/cpuinfo") else None
+    print(f"{cpu[1] if cpu else platform.processor()}, {joblib.cpu_count()} cores, Python {platform.python_version()}, {date.today()}; medians of {ROUNDS} rounds, one after the other in turn")
+    try: resampling(place); folder(place)
+    finally: shutil.rmtree(place)
