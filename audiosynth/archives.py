@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from .datasets import InputError
+from .datasets import InputError, sha256_of
 from .web import BLOCK, NETWORK, RangeServer, download, is_url, not_fetched, web_length, web_span
 
 try: import fcntl
@@ -318,14 +318,10 @@ def fetch(
     return path
 
 # %% ../nbs/02b_archives.ipynb #695edb51
-def _sha256(path):
-    "SHA-256 of a file, as hexadecimal digits."
-    with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()
-
 def _check(url, path, sha256):
     "Is this what was to be fetched?"
     if sha256:
-        if (found := _sha256(path)) != sha256.lower(): raise InputError(f"{url}: its SHA-256 is {found}, not {sha256}; it was not kept")
+        if (found := sha256_of(path)) != sha256.lower(): raise InputError(f"{url}: its SHA-256 is {found}, not {sha256}; it was not kept")
     else:
         try:
             for _ in members(path): pass

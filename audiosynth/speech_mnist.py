@@ -6,7 +6,7 @@
 __all__ = ['QUIET_DB', 'FULL_DB', 'ODD', 'SPEECH_FILE', 'LISTS', 'SPEECH_COMMANDS', 'oddity', 'official_splits',
            'speech_mnist_plan']
 
-# %% ../nbs/03a_speech_mnist.ipynb #e8bc93ca
+# %% ../nbs/03a_speech_mnist.ipynb #1c1f3462
 import hashlib, io, re, tempfile
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,14 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from .archives import _is_url, _sha256, cache, fetch, members
-from .datasets import SPLITS, InputError
-from .sources import SOURCES, WORDS, Plan, Recording, _existing, _unknown
+from .archives import cache, fetch, members
+from .datasets import SPLITS, InputError, sha256_of
+from .parts import Recording
+from .prepare import SOURCES, Plan, unknown
+from .sources import WORDS, _existing
+from .web import is_url
 
-# %% ../nbs/03a_speech_mnist.ipynb #64423bb4
+# %% ../nbs/03a_speech_mnist.ipynb #c4d6290c
 QUIET_DB, FULL_DB = -40, -.01   # of full scale
 
 def oddity(
@@ -34,7 +37,7 @@ def oddity(
 ODD = {"quiet": f"near-silent: no sample reaches {QUIET_DB} dB of full scale",
        "clipped": f"clipped: three samples in a row within {-FULL_DB} dB of full scale"}
 
-# %% ../nbs/03a_speech_mnist.ipynb #1c8da372
+# %% ../nbs/03a_speech_mnist.ipynb #e0c1ab6a
 SPEECH_FILE = re.compile(rf"(?:.*/)?(({'|'.join(WORDS)})/(\w+?)_nohash_\d+\.wav)")   # name, word, speaker
 LISTS = {"validation_list.txt": 1, "testing_list.txt": 2}
 
@@ -55,7 +58,7 @@ def official_splits(
             f"and in the {SPLITS[split]} split; get the official archive")
     return {name: listed.get(name, 0) for name in files}
 
-# %% ../nbs/03a_speech_mnist.ipynb #65c2f074
+# %% ../nbs/03a_speech_mnist.ipynb #4b7560b8
 def _gather(path):
     "What there is of Speech Commands: the lists, {name: read}, {name: oddity}, bytes."
     lists, found, odd, size = {}, {}, {}, 0
@@ -76,7 +79,7 @@ def _aside(file, start, size):
     file.seek(start)
     return file.read(size)
 
-# %% ../nbs/03a_speech_mnist.ipynb #19b6f5d6
+# %% ../nbs/03a_speech_mnist.ipynb #a31f08f3
 SPEECH_COMMANDS = {version: (f"https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v{version}.tar.gz", sha256) for version, sha256 in [
     ("0.01", "743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d"),
     ("0.02", "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58")]}
@@ -92,12 +95,12 @@ def speech_mnist_plan(
     seed=0,              # of the limit's choice
 ):
     "The ten digits of Speech Commands."
-    if version is not None and version not in SPEECH_COMMANDS: raise InputError(_unknown("version", version, SPEECH_COMMANDS))
+    if version is not None and version not in SPEECH_COMMANDS: raise InputError(unknown("version", version, SPEECH_COMMANDS))
     if limit_per_word is not None and limit_per_word < 1: raise InputError(f"limit_per_word {limit_per_word}: must be at least 1")
     url, official = SPEECH_COMMANDS[version or "0.01"]
     wanted = sha256 or (official if version or from_ is None else None)
-    path = fetch(str(from_ or url), sha256=wanted) if from_ is None or _is_url(from_) else _existing(from_, "folder or archive")
-    digest = None if path.is_dir() else _sha256(path)
+    path = fetch(str(from_ or url), sha256=wanted) if from_ is None or is_url(from_) else _existing(from_, "folder or archive")
+    digest = None if path.is_dir() else sha256_of(path)
     if digest and wanted and digest != wanted.lower(): raise InputError(f"{path}: its SHA-256 is {digest}, not {wanted}; get it again")
     lists, found, odd, size = _gather(path)
     if not found: raise InputError(f"{path}: no recordings named like zero/0a7c2a8d_nohash_0.wav in it; give Speech Commands' archive or folder")
@@ -113,7 +116,7 @@ def speech_mnist_plan(
     return Plan(recordings, len(chosen), size, "CC BY 4.0", "official lists: by speaker; no speaker is in two splits", WORDS, True,
                 options, sorted(dropped.items()), {path.name: digest} if digest else {})
 
-# %% ../nbs/03a_speech_mnist.ipynb #fa5f1a5e
+# %% ../nbs/03a_speech_mnist.ipynb #d93dae78
 def _limited(names, most, seed):
     "At most so many of each word; the same ones for the same seed."
     if most is None: return names

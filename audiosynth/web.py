@@ -94,8 +94,8 @@ class _Ranges(BaseHTTPRequestHandler):
             while start < stop and (block := file.read(min(BLOCK, stop - start))):
                 if cut := server.cut_after is not None and len(block) > server.cut_after: block, server.cut_after = block[:server.cut_after], server.cut_again
                 elif server.cut_after is not None: server.cut_after -= len(block)
-                self.wfile.write(block)
                 start, server.sent = start + len(block), server.sent + len(block)
+                self.wfile.write(block)
                 if cut: return
 
 # %% ../nbs/02a_web.ipynb #afaf7d55
