@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'Plan', 'shares', 'prepare', 'unknown', 'summary']
 
 # %% ../nbs/02e_prepare.ipynb #781dad28
-import hashlib, json, os, re, shutil
+import hashlib, inspect, json, os, re, shutil
 from array import array
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -64,7 +64,7 @@ def prepare(
     samples=16384, # of one clip
     rate=16000,    # Hz
     workers=None,  # processes; None: one per core, or one in all if there is little to do, or as joblib's back end has it
-    seed=0,        # of the split, where it is drawn
+    seed=0,        # of the split, and of a source's choice, where they are drawn
     force=False,   # replace a finished dataset, or one begun by another command?
     **options,     # the source's own
 ):                 # Clips
@@ -74,7 +74,8 @@ def prepare(
     target = Path(os.path.abspath(out))
     if not unfinished(target).exists(): refuse_target(target, force)
     command = dict(source=source, from_=from_ and (str(from_) if re.match(r"\w+://", str(from_)) else os.path.abspath(from_)),
-                   samples=samples, rate=rate, seed=seed, **{k: str(v) for k, v in options.items()}, version=audiosynth.__version__)
+                   samples=samples, rate=rate, seed=seed, **{k: str(v) for k, v in options.items()}, audiosynth=audiosynth.__version__)
+    if "seed" in inspect.signature(SOURCES[source]).parameters: options["seed"] = seed
     plan = SOURCES[source](from_, **options)
     if not 0 <= plan.overlap < 1 or hop_of(samples, plan.overlap) < 1: raise InputError(f"an overlap of {plan.overlap}: give 0 or more, and less than 1")
     with workplace(target, command, force) as work:
