@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 
 import audiosynth
 from audiosynth.check import check_dataset
-from audiosynth.datasets import Clips, ClipsWriter, InputError, pcm16
-from audiosynth.midi import roll_of
+from audiosynth.datasets import ClipsWriter, InputError, pcm16
+from audiosynth.midi import roll_clips, roll_of
+from audiosynth.parts import Recording
+from audiosynth.prepare import SOURCES, Plan, prepare
 from audiosynth.recordings import blocks, cut
 from audiosynth.sources import load_clips
 
@@ -96,7 +99,6 @@ def test_cut_longer_missing_and_empty_files(name, tmp_path):
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_another_dataset(name, tmp_path):
     recordings(tmp_path / "d")
-    order = np.random.default_rng(1).permutation(6)
     other = recordings(tmp_path / "e", label=["b", "a"] * 6) if name == "index.npz" else dataset(
         tmp_path / "e", noise(12, seed=1), np.full((12, STATES, 89), 3, "uint8"))
     (tmp_path / "d" / name).write_bytes((other / name).read_bytes())
@@ -275,3 +277,17 @@ def overlapping(folder, overlap):
 def test_clips_that_overlap(overlap, tmp_path):
     report = check_dataset(overlapping(tmp_path / "d", overlap), quiet=True)
     assert not report.findings, report
+
+
+@pytest.mark.parametrize("roll", [roll_of, roll_clips])
+def test_prepared_with_its_notes_and_a_bad_midi_left_out(roll, tmp_path, monkeypatch):
+    (tmp_path / "cut.mid").write_bytes((PIANO / "scales.mid").read_bytes()[:300])
+    def plan(from_):
+        names = {"minuet": PIANO / "minuet.mid", "arpeggios": PIANO / "arpeggios.mid", "scales": tmp_path / "cut.mid"}
+        listed = [Recording(n, str(PIANO / f"{n}.flac"), group=n, split=0, roll=partial(roll, midi)) for n, midi in names.items()]
+        return Plan(listed, len(listed), 10**6, "Apache-2.0", "by piece", [], states=512)
+    monkeypatch.setitem(SOURCES, "pieces", plan)
+    clips = prepare("pieces", tmp_path / "d", workers=1)
+    assert clips.states == 512 and [name for name, _ in clips.manifest["skipped"]] == ["scales"] and "MIDI" in clips.manifest["skipped"][0][1]
+    report = check_dataset(clips.folder, quiet=True)
+    assert not report.damaged and set(report.lags) == {"minuet", "arpeggios"} and all(abs(lag.lag_s) < .004 for lag in report.lags.values()), report

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import audiosynth
-from audiosynth.midi import LOWEST, PEDAL, PIANO_KEYS, onset_lag, performance, performance_of, roll_of
+from audiosynth.midi import LOWEST, PEDAL, PIANO_KEYS, onset_lag, performance, performance_of, roll_clips, roll_of
 from audiosynth.recordings import BadAudio, cut
 
 PIANO = Path(audiosynth.__file__).parent / "data" / "piano"
@@ -221,9 +221,17 @@ def test_damaged_bytes_give_a_roll_or_a_reason():
     assert 20 < refused < 150
 
 
-def test_it_can_be_sent_to_a_worker():
-    job = pickle.loads(pickle.dumps(partial(roll_of, PIANO / "minuet.mid", 160_000, rate=16000, samples=16384)))
-    assert job().shape == (10, 512, 89)
+@pytest.mark.parametrize("function", [roll_of, roll_clips])
+def test_it_can_be_sent_to_a_worker(function):
+    job = pickle.loads(pickle.dumps(partial(function, PIANO / "minuet.mid", 160_000, rate=16000, samples=16384)))
+    assert np.stack(list(job())).shape == (10, 512, 89)
+
+
+@pytest.mark.parametrize("block", [1, 3, 1000])
+def test_blocks_of_any_size_give_the_same_clips(block):
+    options = dict(rate=16000, samples=16384)
+    clips = list(roll_clips(PIANO / "prelude.mid", 1_645_968, block=block, **options))
+    assert np.array_equal(clips, roll_of(PIANO / "prelude.mid", 1_645_968, **options))
 
 
 def stretches(piece, midi=None, late_s=0., noise=None):
