@@ -61,15 +61,17 @@ def write_part(recording, stem, *, rate, samples, overlap, one_clip, trim_db, st
     if trim_db is not None:
         options["between"], source_hz = sounding(audio, trim_db=trim_db, **options)
         slip["start"] = round(options["between"][0] * rate / source_hz)
-    def counted():
+    def sound():
         nonlocal total
-        for block in blocks(audio, rate=rate, **options): total += len(block); yield block
+        for block in blocks(audio, rate=rate, **options):
+            total += len(block)
+            slip["clipped"] |= int(max(block.max(initial=0), -block.min(initial=0)) > 1.001)
+            yield pcm16(block).astype("<i2", copy=False)
     with open(f"{stem}.clips", "wb") as file:
-        for clip, length in cut(counted(), samples=samples, overlap=overlap, one_clip=one_clip):
+        for clip, length in cut(sound(), samples=samples, overlap=overlap, one_clip=one_clip):
             slip["clips"] += 1
             slip["padded"] += length < samples
-            slip["clipped"] |= int(max(clip.max(), -clip.min()) > 1.001)
-            file.write(pcm16(clip).astype("<i2", copy=False))
+            file.write(np.ascontiguousarray(clip))
     if recording.seconds is not None and abs(total / rate - recording.seconds) >= 1:
         raise BadAudio(f"{total / rate:.1f} s long, where {recording.seconds:.1f} s were promised")
     if states: _write_roll(recording.roll, f"{stem}.roll", slip["clips"], total, rate=rate, samples=samples, states=states)

@@ -37,11 +37,12 @@ def missing_bytes(
 # %% ../nbs/02a_recordings.ipynb #28335bbd
 def _mono(file):
     "Blocks (samples,) of an open `SoundFile`, its channels averaged; `BadAudio` if it is cut short or not finite."
-    block, read = 1 + 2**18 // file.channels, 0
-    buffer = np.empty((block, file.channels), "float32")
+    exact = file.subtype in ("PCM_16", "PCM_U8", "PCM_S8")
+    buffer = np.empty((1 + 2**18 // file.channels, file.channels), "int16" if exact else "float32")
+    unit, read = np.float32(file.channels * (32768 if exact else 1)), 0
     while len(x := file.read(out=buffer)):
-        with np.errstate(invalid="ignore"): mono = reduce(np.add, x.T) / np.float32(file.channels)
-        if not np.isfinite(mono).all():
+        with np.errstate(invalid="ignore"): mono = reduce(np.add, x.T, np.float32(0)) / unit
+        if not exact and not np.isfinite(mono).all():
             raise BadAudio(f"a sample is not a finite number, {(read + int(np.argmin(np.isfinite(mono)))) / file.samplerate:.2f} s in")
         read += len(x)
         yield mono
@@ -56,6 +57,7 @@ def _open(audio, rate_hz):
     if not file.seek(0, os.SEEK_END): raise BadAudio("an empty file")
     if missing := missing_bytes(file): raise BadAudio(f"cut short: {missing:,} bytes are missing")
     file.seek(0)
+    if not hasattr(audio, "read") and not isinstance(audio, bytes): file.close(); file = audio     # libsndfile reads paths faster
     sound = soundfile.SoundFile(file)
     if not 1000 <= sound.samplerate <= 1_000_000: raise BadAudio(f"a sample rate of {sound.samplerate} Hz")
     if rate_hz and sound.samplerate != rate_hz: raise BadAudio(f"{sound.samplerate} Hz, where {rate_hz} Hz was promised")
@@ -123,11 +125,11 @@ def cut(
     samples,        # of one clip
     overlap=0,      # of a clip with the next, 0 ≤ overlap < 1
     one_clip=False, # only the first
-):                  # iterator over ((samples,) float32, samples of sound in it)
+):                  # iterator over ((samples,) of the same type, samples of sound in it)
     "Consecutive clips of a recording."
-    hop, rest, done = hop_of(samples, overlap), np.zeros(0, "float32"), 0
+    hop, rest, done = hop_of(samples, overlap), (), 0
     for block in blocks:
-        rest = np.concatenate([rest, block])
+        rest = np.concatenate([rest, block]) if len(rest) else block
         while len(rest) >= samples:
             if not (one_clip and done): yield rest[:samples], samples
             rest, done = rest[hop:], done + 1

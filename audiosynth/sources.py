@@ -30,7 +30,7 @@ def tree(
     found, left = [], []
     denied = lambda e: left.append((os.path.relpath(e.filename, folder), e.strerror.lower()))
     for where, below, names in os.walk(folder, onerror=denied):
-        below[:] = sorted(d for d in below if not d.startswith(".") and not Path(where, d, "clips.npy").exists())
+        below[:] = sorted(d for d in below if not d.startswith(".") and not os.path.exists(f"{where}/{d}/clips.npy"))
         for path in (Path(where, name) for name in names if not name.startswith(".")):
             name = str(path.relative_to(folder))
             try: kind = path.stat().st_mode

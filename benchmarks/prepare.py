@@ -8,15 +8,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import namedtuple
 from datetime import date
 from pathlib import Path
-from statistics import median
 
 import joblib
 import librosa
 import numpy as np
 import soundfile
 
+from audiosynth.datasets import sha256_of
 from audiosynth.recordings import blocks
 from audiosynth.prepare import SOURCES, prepare
 import audiosynth.sources  # noqa: F401, adds the row `folder`
@@ -42,29 +43,30 @@ def write(path, seconds, rate=44100):
     return path
 
 
-def seconds(work):
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 def interleaved(**works):
-    "The median time of each, taken in turn."
+    "The median seconds of each, by the clock and by this process's processor time, taken in turn."
     times = {name: [] for name in works}
     for _ in range(ROUNDS):
-        for name, work in works.items(): times[name].append(seconds(work))
-    return {name: median(t) for name, t in times.items()}
+        for name, work in works.items():
+            began = time.perf_counter(), time.process_time()
+            work()
+            times[name].append((time.perf_counter() - began[0], time.process_time() - began[1]))
+    return {name: Seconds(*np.median(t, axis=0)) for name, t in times.items()}
+
+
+Seconds = namedtuple("Seconds", "clock cpu")
 
 
 def resampling(place):
     path, short = write(place / "ten.wav", 600), write(place / "short.wav", 10)
-    for warm in (short,): librosa.load(warm, sr=16000), list(blocks(warm, rate=16000))
+    librosa.load(short, sr=16000), list(blocks(short, rate=16000))
     t = interleaved(blocks=lambda: sum(len(b) for b in blocks(path, rate=16000)), librosa=lambda: librosa.load(path, sr=16000))
     peak = {name: float(subprocess.run([sys.executable, "-c", PEAK, name, short, path], capture_output=True, text=True, check=True).stdout)
             for name in ("blocks", "librosa.load")}
-    print("\n| ten minutes of 44.1 kHz stereo to 16 kHz mono | audio seconds a second | peak memory above that for 10 s |\n|---|---|---|")
-    print(f"| `blocks` | {600 / t['blocks']:,.0f} | {peak['blocks']:.0f} MB |\n| `librosa.load` | {600 / t['librosa']:,.0f} | {peak['librosa.load']:.0f} MB |")
-    print(f"| ratio | {t['librosa'] / t['blocks']:.1f} | {peak['librosa.load'] / max(peak['blocks'], 1):.0f} |")
+    print("\n| ten minutes of 44.1 kHz stereo to 16 kHz mono | audio seconds a second | a processor second | peak memory above that for 10 s |\n|---|---|---|---|")
+    print(f"| `blocks` | {600 / t['blocks'].clock:,.0f} | {600 / t['blocks'].cpu:,.0f} | {peak['blocks']:.0f} MB |")
+    print(f"| `librosa.load` | {600 / t['librosa'].clock:,.0f} | {600 / t['librosa'].cpu:,.0f} | {peak['librosa.load']:.0f} MB |")
+    print(f"| ratio | {t['librosa'].clock / t['blocks'].clock:.1f} | {t['librosa'].cpu / t['blocks'].cpu:.1f} | |", flush=True)
     path.unlink(); short.unlink()
 
 
@@ -93,26 +95,31 @@ def folder(place, hours=2, minutes=5):
         finally: SOURCES["folder"] = plan
         made(1)
 
-    t = interleaved(read=lambda: [sum(len(b) for b in blocks(p, rate=16000)) for p in paths], whole=lambda: made(1), halves=halves, cores=lambda: made(None))
+    t = interleaved(read=lambda: [sum(len(b) for b in blocks(p, rate=16000)) for p in paths], check=lambda: [sha256_of(p) for p in paths],
+                    whole=lambda: made(1), halves=halves, cores=lambda: made(None))
     disk = sum(p.stat().st_size for p in (place / "out").iterdir())
-    print(f"\n| {hours} hours of 44.1 kHz stereo in {files} files | seconds | audio hours a minute |\n|---|---|---|")
-    for name, what in [("read", "reading and resampling alone"), ("whole", "`prepare folder`, one process"), ("halves", "the same, stopped half-way and finished"),
-                       ("cores", f"`prepare folder`, {cores} processes")]:
-        print(f"| {what} | {t[name]:.1f} | {60 * hours / t[name]:.1f} |")
-    print(f"\nreading and resampling are {t['read'] / t['whole']:.0%} of `prepare folder`; to be stopped half-way costs {t['halves'] / t['whole'] - 1:+.1%}; "
-          f"{cores} processes are {t['whole'] / t['cores']:.2f} times as fast as one; {disk / hours / 1e6:.0f} MB an hour on disk")
-    on_paper(hours / t["whole"], disk / hours)
+    print(f"\n| {hours} hours of 44.1 kHz stereo in {files} files | seconds | processor seconds |\n|---|---|---|")
+    for name, what in [("read", "reading and resampling alone"), ("check", "the files' checksums alone"), ("whole", "`prepare folder`, one process"),
+                       ("halves", "the same, stopped half-way and finished")]:
+        print(f"| {what} | {t[name].clock:.1f} | {t[name].cpu:.1f} |")
+    print(f"| `prepare folder`, {cores} processes | {t['cores'].clock:.1f} | |")
+    read, check, whole, halves = (t[name].cpu for name in ("read", "check", "whole", "halves"))
+    print(f"\nOf the processor time of `prepare folder`, {read / whole:.0%} are reading and resampling, {check / whole:.0%} checksums of what is read, "
+          f"{1 - (read + check) / whole:.0%} all else. To be stopped half-way costs {halves / whole - 1:+.1%}. On the disk: {disk / hours / 1e6:.0f} MB an hour.")
+    on_paper(whole / hours, disk / hours)
 
 
-def on_paper(rate, bytes_an_hour, hours=198.7):
-    "What all of MAESTRO takes: one process does `rate` audio hours a second."
-    print(f"\n| MAESTRO, {hours:.0f} hours | time | disk |\n|---|---|---|")
-    for cores in (2, 64): print(f"| {cores} cores | {hours / rate / cores / 60:.1f} minutes | {bytes_an_hour * hours / 1e9:.1f} GB |")
+def on_paper(cpu_s_an_hour, bytes_an_hour, hours=198.7):
+    "What all of MAESTRO takes, if the disk keeps up and cores do not wait for each other."
+    print(f"\n| MAESTRO, {hours:.0f} hours | time | reading, MB/s | disk |\n|---|---|---|---|")
+    for cores in (2, 64):
+        time_s = cpu_s_an_hour * hours / cores
+        print(f"| {cores} cores | {time_s / 60:.1f} minutes | {hours * 3600 * 176_400 / time_s / 1e6:,.0f} | {bytes_an_hour * hours / 1e9:.1f} GB |")
 
 
 if __name__ == "__main__":
     place = Path(tempfile.mkdtemp())
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) if os.path.exists("/proc/cpuinfo") else None
-    print(f"{cpu[1] if cpu else platform.processor()}, {joblib.cpu_count()} cores, Python {platform.python_version()}, {date.today()}; medians of {ROUNDS} rounds, one after the other in turn")
+    print(f"{cpu[1] if cpu else platform.processor()}, {joblib.cpu_count()} cores, Python {platform.python_version()}, {date.today()}; medians of {ROUNDS} rounds, taken in turn")
     try: resampling(place); folder(place)
     finally: shutil.rmtree(place)

@@ -58,7 +58,8 @@ def test_a_good_dataset(tmp_path):
 @pytest.mark.parametrize("name", ["digits", "piano"])
 def test_the_embedded_sets(name):
     report = check_dataset(load_clips(name).folder, quiet=True)
-    assert not report.damaged and "odd" not in kinds(report), report
+    odd = [f.what for f in report.findings if f.kind == "odd"]
+    assert not report.damaged and (name == "piano" or not odd) and all("silent" in what for what in odd), report  # two pieces end in silence
 
 
 FILES = ["clips.npy", "index.npz", "roll.npy"]
@@ -156,7 +157,7 @@ def test_odd_clips_are_named_and_only_they(tmp_path):
     waves = noise(10)
     waves[1] *= 1e-4
     waves[2] = 0
-    waves[3] *= 30
+    waves[3] = 3 * np.sin(2 * np.pi * 500 * np.arange(SAMPLES) / RATE)
     waves[4] += .2
     waves[5] = .9999 * np.sin(2 * np.pi * 100 * np.arange(SAMPLES) / RATE)
     waves[7], waves[8] = waves[6], waves[0]
@@ -220,3 +221,57 @@ def test_memory_does_not_grow_with_the_dataset(tmp_path):
         peaks.append(int(done.stdout) / 1024)
     print(f"peak resident memory: 100 clips {peaks[0]:.0f} MB, 4,000 clips (131 MB) {peaks[1]:.0f} MB")
     assert peaks[1] - peaks[0] < 20
+
+
+def test_whatever_the_manifest_says_there_is_a_report_or_a_line(tmp_path):
+    folder = recordings(tmp_path / "d")
+    path = folder / "manifest.json"
+    whole = json.loads(path.read_text())
+    odd = [None, 0, -1, 3.5, "x", [], {}, [1], ["a"], {"a": 1}, True, 10**30, {"train": "x"}]
+    texts = [json.dumps(whole | {key: value}) for key in whole for value in odd] + ["[]", "null", "3", "", "{", "{}", '"x"', "\0"]
+    for text in texts + [json.dumps({k: v for k, v in whole.items() if k != key}) for key in whole]:
+        path.write_text(text)
+        try: assert all("\n" not in f.what for f in check_dataset(folder, quiet=True).findings)
+        except InputError as error: assert "\n" not in str(error)
+
+
+def test_whatever_the_index_says_there_is_a_report(tmp_path):
+    folder, rng = recordings(tmp_path / "d"), np.random.default_rng(0)
+    whole = dict(np.load(folder / "index.npz"))
+    for _ in range(60):
+        column = rng.choice(list(whole))
+        changed = whole[column].copy()
+        changed[rng.integers(len(changed))] += rng.choice([-2**61, 2**61, -1, 1, 99])
+        np.savez(folder / "index.npz", **whole | {column: changed})
+        assert check_dataset(folder, quiet=True).damaged, (column, changed)
+    for bad in (dict(label=whole["label"][:3]), dict(label=whole["label"] / 2), dict(label=np.array(5)), dict(label=np.array([None] * 12)),
+                {name: column[:0] for name, column in whole.items()}):
+        np.savez(folder / "index.npz", **whole | bad)
+        assert check_dataset(folder, quiet=True).damaged
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_any_damaged_bytes_are_found(name, tmp_path):
+    path, rng = recordings(tmp_path / "d") / name, np.random.default_rng(0)
+    whole = path.read_bytes()
+    for i in range(60):
+        content = bytearray(whole)
+        for at in rng.integers(0, 200 if i % 2 else len(content), 3): content[at] ^= rng.integers(1, 256)
+        path.write_bytes(content)
+        assert check_dataset(tmp_path / "d", quiet=True).damaged or content == whole
+
+
+def overlapping(folder, overlap):
+    """Noise of five clips' length, cut with an overlap, as `prepare` enters it."""
+    from audiosynth.recordings import hop_of, steps_back
+    hop, steps = hop_of(SAMPLES, overlap), steps_back(SAMPLES, overlap)
+    sound = noise(5).reshape(-1)
+    clips = [c for c, _ in cut([sound], samples=SAMPLES, overlap=overlap)]
+    n = len(clips)
+    return dataset(folder, clips, start=[hop * i for i in range(n)], previous=[i - steps if steps and i >= steps else -1 for i in range(n)])
+
+
+@pytest.mark.parametrize("overlap", [0, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4])
+def test_clips_that_overlap(overlap, tmp_path):
+    report = check_dataset(overlapping(tmp_path / "d", overlap), quiet=True)
+    assert not report.findings, report

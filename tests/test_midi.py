@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import audiosynth
-from audiosynth.midi import LOWEST, PEDAL, PIANO_KEYS, onset_lag, performance, performance_of, roll_of
+from audiosynth.midi import LOWEST, PEDAL, PIANO_KEYS, onset_lag, performance, performance_of, roll_clips, roll_of
 from audiosynth.recordings import BadAudio, cut
 
 PIANO = Path(audiosynth.__file__).parent / "data" / "piano"
@@ -221,6 +221,76 @@ def test_damaged_bytes_give_a_roll_or_a_reason():
     assert 20 < refused < 150
 
 
-def test_it_can_be_sent_to_a_worker():
-    job = pickle.loads(pickle.dumps(partial(roll_of, PIANO / "minuet.mid", 160_000, rate=16000, samples=16384)))
-    assert job().shape == (10, 512, 89)
+@pytest.mark.parametrize("function", [roll_of, roll_clips])
+def test_it_can_be_sent_to_a_worker(function):
+    job = pickle.loads(pickle.dumps(partial(function, PIANO / "minuet.mid", 160_000, rate=16000, samples=16384)))
+    assert np.stack(list(job())).shape == (10, 512, 89)
+
+
+@pytest.mark.parametrize("block", [1, 3, 1000])
+def test_blocks_of_any_size_give_the_same_clips(block):
+    options = dict(rate=16000, samples=16384)
+    clips = list(roll_clips(PIANO / "prelude.mid", 1_645_968, block=block, **options))
+    assert np.array_equal(clips, roll_of(PIANO / "prelude.mid", 1_645_968, **options))
+
+
+def stretches(piece, midi=None, late_s=0., noise=None):
+    """Eight stretches of four seconds of an embedded piece; `midi` moves its notes instead of the sound."""
+    wave, rate = soundfile.read(PIANO / f"{piece}.flac", dtype="float32")
+    if noise is not None: wave = np.random.default_rng(noise).standard_normal(len(wave)).astype("float32") * .1
+    roll = roll_of(midi or PIANO / f"{piece}.mid", len(wave), rate=rate, samples=16384).reshape(-1, 89)
+    n = len(roll) * 32
+    wave = np.roll(np.pad(wave, (0, 16384))[:n], round(late_s * rate))
+    for i in np.linspace(0, len(roll) - 2048, 8).astype(int):
+        yield wave[32 * i:32 * (i + 2048)], roll[i:i + 2048]
+
+
+def moved(piece, by_s):
+    """The MIDI file of a piece, everything in it `by_s` later."""
+    midi, file = pretty_midi.PrettyMIDI(str(PIANO / f"{piece}.mid")), io.BytesIO()
+    for instrument in midi.instruments:
+        instrument.notes = [n for n in instrument.notes if n.start + by_s >= 0]
+        for n in instrument.notes: n.start, n.end = n.start + by_s, n.end + by_s
+        instrument.control_changes = []
+    midi.write(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("ms", [-50, -20, -5, 5, 20, 50])
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_known_shift_of_the_midi_is_measured(piece, ms):
+    lag = onset_lag(stretches(piece, moved(piece, ms / 1000)), rate=16000)
+    assert abs(1000 * lag.lag_s + ms) < 4 and lag.strikes > 50  # notes later: the sound comes first
+    own = onset_lag(stretches(piece), rate=16000)
+    assert abs(1000 * (lag.lag_s - own.lag_s) + ms) < 1.5
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("piece", ["minuet", "scales"])
+def test_no_lag_is_claimed_on_noise(piece, seed):
+    lag = onset_lag(stretches(piece, noise=seed), rate=16000)
+    assert lag.lag_s is None and lag.score < 5 < onset_lag(stretches(piece), rate=16000).score
+
+
+def test_no_lag_is_claimed_on_other_notes_few_notes_or_nothing():
+    mixed = [(wave, roll) for (wave, _), (_, roll) in zip(stretches("minuet"), stretches("prelude"))]
+    few = [(wave, np.zeros_like(roll)) for wave, roll in stretches("minuet")]
+    few[0][1][100, 40] = 80
+    tiny = [(np.zeros(n), np.zeros((n // 2, 89), "uint8")) for n in (2, 4, 100)]
+    for given in (mixed, few, tiny, [], iter([])):
+        assert onset_lag(given, rate=16000).lag_s is None
+
+
+@pytest.mark.parametrize("rate, state", [(8000, 16), (22050, 45), (44100, 88)])
+def test_the_lag_at_other_rates(rate, state):
+    """Tones without an attack, struck at random, 30 ms late: at any rate they seem at most half a frame early."""
+    rng, seconds = np.random.default_rng(0), 20
+    n = seconds * rate // state
+    roll, wave, time_s = np.zeros((n, 89), "uint8"), 1e-4 * rng.standard_normal(n * state), np.arange(n * state) / rate
+    for at in np.sort(rng.choice(n - 50, 80, replace=False)) + 1:
+        start_s, hz = (at + .5) * state / rate + .03, rng.uniform(200, 2000)
+        ring = slice(int(start_s * rate), int((start_s + .3) * rate))
+        wave[ring] += .3 * np.exp(-15 * (time_s[ring] - start_s)) * np.sin(2 * np.pi * hz * (time_s[ring] - start_s))
+        roll[at, rng.integers(88)] = 100
+    lag = onset_lag([(wave, roll)], rate=rate)
+    assert -.0045 < lag.lag_s - .03 < 0, lag
