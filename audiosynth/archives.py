@@ -250,13 +250,15 @@ def on_disk(
     key = hashlib.sha256(repr(member).encode()).hexdigest()[:16]
     path = _Passing(cache()/"members"/f"{key}-{posixpath.basename(member.name)}")
     if known := _passing.get(str(path)): return known
-    part = Path(f"{path}.part")
+    part, release = Path(f"{path}.part"), None
     try:
         lock = _locked(part)
-        weakref.finalize(path, _release, lock, Path(path), part, keep)
+        release = weakref.finalize(path, _release, lock, Path(path), part, keep)
         if not (keep and path.exists() and _right(member, path)): _unpack(member, part, lock, Path(path))
-    except InputError: raise
-    except OSError as e: raise InputError(f"{e.filename or part}: {e.strerror.lower()}; make room, or say with AUDIOSYNTH_CACHE where there is some") from e
+    except BaseException as e:
+        if release: release()              # at once: what was raised may remember the path for a while
+        if not isinstance(e, OSError): raise
+        raise InputError(f"{e.filename or part}: {e.strerror.lower()}; make room, or say with AUDIOSYNTH_CACHE where there is some") from e
     _passing[str(path)] = path
     return path
 
