@@ -30,7 +30,7 @@ KINDS = {
     "mel_stft": lambda: MelStft(SAMPLES),
 }
 EXACT = {"waveform", "stft", "stft whole", "mag_phase whole", "mag_if whole"}
-NEAR_DB = {"log_magnitude": -13, "mag_phase": -30, "mag_if": -30, "mel range": -4, "mel bins": -8, "mel_mag_if": -5, "mel_stft": -60}
+NEAR_DB = {"log_magnitude": -13, "mag_phase": -30, "mag_if": -30, "mel range": -4, "mel bins": -8, "mel_mag_if": -6.6, "mel_stft": -60}
 CLIPPED = {"log_magnitude", "mel range", "mel bins"}
 
 
@@ -98,7 +98,7 @@ def test_the_gradient_of_encode_is_the_finite_difference(kind):
     wave, direction = sounds(1, seed=5), np.random.default_rng(6).normal(size=(1, SAMPLES)).astype(np.float32)
     direction *= np.hanning(SAMPLES).astype(np.float32) * (np.abs(wave) < 0.5)  # the peak stays the peak
     if len(made.components) == 2 and made.components[0] == "magnitude":
-        loud = tf.cast(made.encode(wave)[..., 0] > 0, tf.float32)  # whole turns do not matter, and quiet bins turn fast
+        loud = tf.cast(made.encode(wave)[..., 0] > 0.3, tf.float32)  # whole turns do not matter, and quiet bins turn fast
         measure = lambda x: tf.reduce_mean(x[..., 0] ** 2) + tf.reduce_mean(loud * tf.cos(np.pi * x[..., 1]))
     else:
         measure = lambda x: tf.reduce_mean(x ** 2)
@@ -107,7 +107,7 @@ def test_the_gradient_of_encode_is_the_finite_difference(kind):
         tape.watch(where)
         total = measure(made.encode(where))
     slope = float(tf.reduce_sum(tape.gradient(total, where) * direction))
-    step = 3e-5  # quiet bins bend soon
+    step = 1e-5  # quiet bins bend soon
     up, down = (float(measure(made.encode(wave + s * direction))) for s in (step, -step))
     assert np.isclose(slope, (up - down) / (2 * step), rtol=0.1, atol=5e-4)
 
