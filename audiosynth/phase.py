@@ -58,7 +58,7 @@ def _griffin_lim(magnitude, angle, iterations, momentum, *, frame, hop, window, 
 
     def leap(step, points, last):
         new = stft(istft(with_phase(points), samples=samples, **analysis), **analysis)
-        return step + 1, new + tf.cast(momentum, tf.complex64) * (new - last), new
+        return step + 1, new + tf.complex(momentum, 0.0) * (new - last), new
 
     first = tf.complex(tf.cos(angle), tf.sin(angle))
     state = [tf.constant(0), first, tf.zeros_like(first)]
