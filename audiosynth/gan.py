@@ -135,6 +135,8 @@ class GAN(keras.Model):
         self.game, self.shift, self.clarity = GAMES[game], shift, clarity
         self.price = self.game.weight if price is None else price
         self.average, self.seed = average, seed
+        graph = dict(autograph=False, experimental_attributes={"_noinline": True})  # built once for all updates of a critic
+        self.lesson = self.losses if len(self.critics) == 1 else tf.function(self.losses, **graph)
         self.chances = None if marginal is None else tf.math.log(tf.constant(marginal, tf.float32) / sum(marginal))
         self.averaged = keras.models.clone_model(generator) if average else generator
         self.averaged.set_weights(generator.get_weights())
@@ -181,22 +183,23 @@ def judge(self:GAN, i, pair):  # which critic; [x] or [x, label]
 
 # %% ../nbs/08_gan.ipynb #92f7c240
 @patch
+def losses(self:GAN, i, real, fake, alpha, pay):  # which critic; [x, …] of the data, of the generator; (batch,); is the price due?
+    "Gap, loss and penalty of critic i, and the gradients of its weights."
+    with tf.GradientTape() as tape:
+        (on_real, guess), (on_fake, _) = self.judge(i, real), self.judge(i, fake)
+        paid = self.game.price(lambda *pair: self.judge(i, pair)[0], real, fake, alpha) if pay else 0.0
+        loss = self.game.critic(on_real, on_fake) + guess + self.price * self.game.price_every * paid
+    gradients = tape.gradient(loss, self.critics[i].trainable_variables)
+    return [mean(on_real) - mean(on_fake), loss, tf.convert_to_tensor(paid), *gradients]
+
+@patch
 def teach(self:GAN, i, real, fake, substep):  # which critic; [x, …] of the data, of the generator; 0 … critic_steps − 1
     "One update of critic i. Returns its losses."
     real, fake = [self.seen(i, real[0], substep, REAL), *real[1:]], [self.seen(i, fake[0], substep, FAKE), *fake[1:]]
     alpha = tf.random.stateless_uniform([real[0].shape[0]], draws(self.seed, self.step, substep, ALPHA, i))
-    paying, weights = self.step * self.game.critic_steps + substep, self.critics[i].trainable_variables
-
-    def losses(pay):
-        with tf.GradientTape() as tape:
-            (on_real, guess), (on_fake, _) = self.judge(i, real), self.judge(i, fake)
-            paid = self.game.price(lambda *pair: self.judge(i, pair)[0], real, fake, alpha) if pay else 0.0
-            loss = self.game.critic(on_real, on_fake) + guess + self.price * self.game.price_every * paid
-        return [mean(on_real) - mean(on_fake), loss, tf.convert_to_tensor(paid), *tape.gradient(loss, weights)]
-
-    if self.game.price_every == 1: gap, loss, paid, *gradients = losses(True)
-    else: gap, loss, paid, *gradients = tf.cond(paying % self.game.price_every == 0, lambda: losses(True), lambda: losses(False))
-    self.critic_optimizers[i].apply(gradients, weights)
+    learn, due = lambda pay: self.lesson(i, real, fake, alpha, pay), (self.step * self.game.critic_steps + substep) % self.game.price_every == 0
+    gap, loss, paid, *gradients = learn(True) if self.game.price_every == 1 else tf.cond(due, lambda: learn(True), lambda: learn(False))
+    self.critic_optimizers[i].apply(gradients, self.critics[i].trainable_variables)
     return {"gap": gap, "critic_loss": loss, "penalty": paid, "critic_gradient": tf.linalg.global_norm(gradients)}
 
 # %% ../nbs/08_gan.ipynb #e4dc0dcf
