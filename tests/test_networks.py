@@ -12,7 +12,7 @@ from audiosynth.sources import load_clips
 TOLERANCE = 1e-5  # relative, of the largest entry
 PICTURE = (128, 256, 1)
 PAPER = {"wave": (2**14, 1), "log_mag": PICTURE, "mag_phase": (128, 256, 2), "mag_if": (128, 256, 2), "stft": (128, 256, 2), "stft_mag": (128, 256, 2),
-         "stft_wave": (128, 256, 2), "wave_mag": (2**14, 1), "wave_rwd": (2**14, 1), "mel_log_mag": (128, 128, 1), "mel_stft": (128, 128, 2), "digit": (64, 64, 1)}
+         "stft_wave": (128, 256, 2), "wave_mag": (2**14, 1), "wave_rwd": (2**14, 1), "mel_log_mag": (128, 128, 1), "mel_stft": (128, 256, 2), "digit": (64, 64, 1)}
 
 
 def networks(row):
@@ -26,7 +26,7 @@ def networks(row):
 def shapes():
     "Each convolution or dense layer of the networks at the row's own width, once: its kind, its settings, the shapes of its weights."
     found = {}
-    for row in ("wave", "log_mag", "stft", "wave_rwd", "mel_log_mag", "mel_stft", "digit"):  # the others are made of the same networks
+    for row in ("wave", "log_mag", "stft", "wave_rwd", "mel_log_mag", "digit"):  # the others are made of the same networks
         for network in networks(row):
             for layer in network.layers:
                 if not layer.weights or isinstance(layer, keras.layers.Embedding): continue

@@ -14,7 +14,7 @@ from audiosynth.experiments import (ROWS, Experiment, Hears, TrainedModel, build
                                     representation_for)
 from audiosynth.gan import FAKE, GAMES, REAL, between, draws, excerpt, gradient_penalty, slopes, squared_slope
 from audiosynth.gan_tts import RANDOM_WINDOWS
-from audiosynth.gan import convert
+from audiosynth.representations import convert
 from audiosynth.sources import load_clips, prepare
 from audiosynth.training import Run, parts, read_checkpoint, stored, train, write_checkpoint
 
