@@ -29,8 +29,8 @@ def generator_block(h, code, channels, longer):  # (batch, steps, …) → (batc
     short = layers.UpSampling1D(longer)(h) if longer > 1 else h
     if channels != h.shape[-1]: short = _dilated(short, channels, taps=1)
     h = _dilated(_turn(h, code, longer), channels)
-    h = short + _dilated(_turn(h, code), channels, 2)
-    return h + _dilated(_turn(_dilated(_turn(h, code), channels, 4), code), channels, 8)
+    h = layers.Add()([short, _dilated(_turn(h, code), channels, 2)])
+    return layers.Add()([h, _dilated(_turn(_dilated(_turn(h, code), channels, 4), code), channels, 8)])
 
 # %% ../nbs/07a_gan_tts.ipynb #0e5c7f80
 GBLOCKS = ((12, 1), (12, 1), (6, 2), (6, 2), (6, 2), (3, 4), (1.5, 4))  # channels in widths; how many times longer
@@ -56,7 +56,7 @@ def critic_block(h, channels, shorter, first=False):  # (batch, steps, …) → 
     def pool(h): return layers.AveragePooling1D(shorter)(h) if shorter > 1 else h
     short = pool(_dilated(h, channels, taps=1))
     h = _dilated(pool(h) if first else layers.ReLU()(pool(h)), channels)
-    return short + _dilated(layers.ReLU()(h), channels, 2)
+    return layers.Add()([short, _dilated(layers.ReLU()(h), channels, 2)])
 
 def window_critic(shape, *, width=WIDTH, labels=0):  # shape (samples of the window, 1)
     "One of GAN-TTS's unconditional random-window critics."
