@@ -54,7 +54,7 @@ def _griffin_lim(magnitude, angle, iterations, momentum, *, frame, hop, window, 
 
     def with_phase(points):
         scale = magnitude / magnitude_of(points, epsilon=1e-20)
-        return tf.cast(scale, tf.complex64) * points
+        return tf.complex(scale * tf.math.real(points), scale * tf.math.imag(points))
 
     def leap(step, points, last):
         new = stft(istft(with_phase(points), samples=samples, **analysis), **analysis)

@@ -14,10 +14,10 @@ import librosa
 import numpy as np
 import tensorflow as tf
 
-from audiosynth.phase import griffin_lim, pghi
+from audiosynth.phase import griffin_lim, reconstruct
 from audiosynth.representations import LogMagnitude
 from audiosynth.sources import load_clips
-from audiosynth.spectral import istft, overlap_weight, stft
+from audiosynth.spectral import stft
 
 CLIPS, FRAME, HOP, ITERATIONS = 64, 512, 128, 32
 THEIRS = dict(n_fft=FRAME, hop_length=HOP, window="hamming")
@@ -75,7 +75,7 @@ def main():
         return tf.signal.irfft(tf.signal.rfft(tf.while_loop(lambda step, _: step < ITERATIONS, there, [0, framed])[1]), [FRAME])
 
     framed = tf.random.normal((CLIPS, waves.shape[1] // HOP, FRAME))
-    phase = lambda: istft(tf.cast(magnitude, tf.complex64) * tf.exp(tf.complex(0.0, pghi(magnitude)))).numpy()
+    phase = lambda: reconstruct(magnitude, phase="pghi").numpy()
     print(f"{processor()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}, TensorFlow {tf.__version__}, librosa {librosa.__version__}; "
           f"{CLIPS} clips of {waves.shape[1]} samples, frame {FRAME}, hop {HOP}, median of {rounds}")
     ours, theirs = seconds(lambda: encode(waves).numpy(), their_encode, rounds=rounds)
@@ -84,8 +84,11 @@ def main():
                                  lambda: transforms(framed).numpy(), rounds=rounds)
     line(f"fast Griffin-Lim, {ITERATIONS} iterations", ours, theirs, "librosa, clip by clip")
     print(f"{'  of which Fourier transforms':<44} {1e3 * ffts:8.0f} ms   {ffts / ours:.0%}")
-    heap, iterations = seconds(phase, lambda: griffin_lim(magnitude, iterations=16).numpy(), rounds=rounds)
-    line("heap integration, waveform and all", heap, iterations, "16 iterations")
+    notes = load_clips("piano")
+    for name, sounds in (("speech", waves), ("piano", notes.waves(notes.where("train")[:CLIPS]))):
+        magnitude = tf.abs(stft(sounds))
+        heap, iterations = seconds(phase, lambda: griffin_lim(magnitude, iterations=16).numpy(), rounds=rounds)
+        line(f"heap integration, waveform and all, {name}", heap, iterations, "16 fast iterations")
 
 
 if __name__ == "__main__":
