@@ -6,7 +6,7 @@
 __all__ = ['LATENT', 'WIDTH', 'KERNEL', 'STRIDE', 'LAYERS', 'SLOPE', 'SIDE', 'TAPS', 'DOUBLINGS', 'NETWORKS', 'latent_inputs',
            'critic_outputs', 'start_of', 'channels_of', 'wave_generator', 'wave_critic', 'image_generator',
            'image_critic', 'Fold', 'Unfold', 'Modulate', 'BatchDeviation', 'folded_generator', 'folded_critic',
-           'nearest', 'generator', 'critic']
+           'fitting', 'nearest', 'generator', 'critic']
 
 # %% ../nbs/07_networks.ipynb #47d2b99f
 import difflib, math
@@ -105,10 +105,11 @@ class Unfold(layers.Layer):
 # %% ../nbs/07_networks.ipynb #e543ca98
 @keras.saving.register_keras_serializable("audiosynth")
 class Modulate(layers.Layer):
-    "[(batch, height, width, channels), (batch, 2·channels)] → (batch, height, width, channels)."
+    "[(batch, …, channels), (batch, 2·channels)] → (batch, …, channels)."
     def call(self, inputs):
         h, asked = inputs
-        scale, shift = tf.split(asked[:, None, None, :], 2, -1)
+        everywhere = (slice(None), *[None] * (h.shape.rank - 2), slice(None))
+        scale, shift = tf.split(asked[everywhere], 2, -1)
         size = tf.math.rsqrt(tf.reduce_mean(tf.square(h), -1, keepdims=True) + 1e-8)
         return h * size * (1 + scale) + shift
 
@@ -155,6 +156,10 @@ def folded_critic(shape, *, width=WIDTH, labels=0):  # shape (frames, bins, chan
 # %% ../nbs/07_networks.ipynb #e15ec4e2
 NETWORKS = {"wavegan": (wave_generator, wave_critic), "specgan": (image_generator, image_critic),
             "folded": (folded_generator, folded_critic)}
+
+def fitting(shape):  # of one encoded clip
+    "The network for a waveform, or for a picture."
+    return "wavegan" if len(shape) == 2 else "specgan"
 
 def nearest(name, names, what):  # what was asked for; what there is; what it is
     "`name` if it is among `names`; otherwise `InputError` with the nearest one."

@@ -20,8 +20,8 @@ from fastcore.basics import patch
 from tqdm.auto import tqdm
 
 from .datasets import FULL, SPLITS, DiskFull, InputError, pcm16
-from .experiments import (Experiment, TrainedModel, build, choose, dataset, load_model, representation_for,
-                                    write_json)
+from .experiments import (HEARING, Experiment, TrainedModel, build, choose, dataset, hearing_for, load_model,
+                                    representation_for, write_json)
 from .networks import generator
 from .representations import FILE, load_representation
 from .sources import load_clips
@@ -29,8 +29,9 @@ from .sources import load_clips
 # %% ../nbs/10_training.ipynb #715599b7
 def parts(gan):
     "Every variable of a `GAN` under a name that depends on the architecture alone."
-    groups = {"generator": gan.generator.weights, "critic": gan.critic.weights, "generator_adam": gan.optimizer.variables,
-              "critic_adam": gan.critic_optimizer.variables, "progress": [gan.step, gan.total]}
+    groups = {"generator": gan.generator.weights, "generator_adam": gan.optimizer.variables, "progress": [gan.step, gan.total]}
+    for suffix, critic, adam in zip(gan.suffixes, gan.critics, gan.critic_optimizers):
+        groups |= {"critic" + suffix: critic.weights, "critic_adam" + suffix: adam.variables}
     if gan.average: groups["averaged"] = gan.averaged.weights
     return {f"{group}/{i:03d}": variable for group, variables in groups.items() for i, variable in enumerate(variables)}
 
@@ -72,7 +73,7 @@ def read_checkpoint(path, gan):
 
 # %% ../nbs/10_training.ipynb #4905ffb2
 class Run:
-    "The folder of one training: `experiment.json`, `checkpoints/`, `log.csv`, `tensorboard/`, `sounds/`, `model/`."
+    "The folder of one training: `experiment.json`, `checkpoints/`, `log.csv`, `tensorboard/`, `sounds/`, `model/`; `hearing/` if critics hear otherwise."
     def __init__(self, folder):
         self.folder = Path(folder)
         self.log, self.sounds = self.folder/"log.csv", self.folder/"sounds"
@@ -101,18 +102,21 @@ def check(self:Run, wanted):  # what `experiment.json` should say
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise InputError(f"{self.folder}: is not empty and holds no run; choose another folder")
         return
-    flat = lambda a: {"row": a["row"], "data": a["data"]["manifest"], "seed": a["seed"], **a["experiment"]}
-    was, asked = flat(about), json.loads(json.dumps(flat(wanted)))
+    def flat(a):  # a field that is younger than the run has its default
+        return json.loads(json.dumps({"row": a["row"], "data": a["data"]["manifest"], "seed": a["seed"], **asdict(Experiment(**a["experiment"]))}))
+    was, asked = flat(about), flat(wanted)
     for key in asked:
         if was.get(key) == asked[key]: continue
         if key == "data": raise InputError(f"{self.folder}: this run was trained on other data ({about['data']['name']}); choose another folder")
         raise InputError(f"{self.folder}: this run was made with {key} {was.get(key)}, not {asked[key]}; choose another folder, or give the same option")
 
 @patch
-def claim(self:Run, about, representation):
+def claim(self:Run, about, gan):
     "Make the folder this run's, if it is not already."
     for name in ("checkpoints", "sounds"): (self.folder/name).mkdir(parents=True, exist_ok=True)
-    representation.save(self.folder)
+    gan.representation.save(self.folder)
+    for listener in gan.listeners:
+        if listener.representation is not gan.representation: listener.representation.save(self.folder/HEARING/listener.name)
     write_json(self.folder/"experiment.json", about)
 
 # %% ../nbs/10_training.ipynb #9c95444a
@@ -250,6 +254,7 @@ def train(
     *,
     steps=None,    # updates of the generator in all
     minutes=None,  # or: how long to train in all
+    game=None,     # a name in `gan.GAMES`; None: the row's
     width=None,    # channels of the thinnest layer; None: the row's
     batch=None,    # clips in one update of a network; None: the row's
     learning_rate=None,
@@ -266,14 +271,14 @@ def train(
     if minutes is None and steps is None: steps = DEFAULT_STEPS
     for name, value in (("steps", steps), ("minutes", minutes)):
         if value is not None and value <= 0: raise InputError(f"{name} {value}: must be more than 0")
-    chosen = choose(row, width=width, batch=batch, learning_rate=learning_rate)
+    chosen = choose(row, game=game, width=width, batch=batch, learning_rate=learning_rate)
     about = describe(row, chosen, clips, data, seed)
     run.check(about)
     try:
         fitted = (run.folder/FILE).exists()
         representation = load_representation(run.folder) if fitted else representation_for(chosen, clips)
-        gan = build(chosen, clips, representation, seed=seed)
-        if not run.about: run.claim(about, representation)
+        gan = build(chosen, clips, representation, seed=seed, hearing=hearing_for(chosen, clips, representation, run.folder))
+        if not run.about: run.claim(about, gan)
         return follow(run, gan, clips, about, steps=steps, minutes=minutes, save_every=save_every, save_minutes=save_minutes,
                       step=step, quiet=quiet, say=say)
     except OSError as error:
