@@ -87,7 +87,8 @@ def plot_curves(
             style = dict(color="k" if name == AVERAGED else f"C{i}", ls=line, lw=1.6 if component == "all" else 1)
             ax.plot(snrs_db, mean, label=name if component == "all" else f"  {component}", **style)
             ax.fill_between(snrs_db, mean - half, mean + half, color=style["color"], alpha=0.15, lw=0)
-    ax.set(xlabel="SNR of the component (dB)", ylabel=SCORES[score].title)
+    low, high = SCORES[score].low, SCORES[score].high
+    ax.set(xlabel="SNR of the component (dB)", ylabel=SCORES[score].title, ylim=(low - 0.03 * (high - low), high + 0.03 * (high - low)))
     ax.grid(alpha=0.3)
     return ax
 

@@ -7,7 +7,7 @@ __all__ = ['DATA', 'RATE', 'SAID', 'SILENCE_S', 'VISQOL_RATE', 'DNSMOS_SAMPLES',
            'visqol', 'estoi', 'dnsmos', 'Score', 'missing_scores', 'score_all']
 
 # %% ../nbs/06w_scores.ipynb #418d3e56
-import importlib.util, warnings
+import importlib.util, os, warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -66,10 +66,12 @@ VISQOL_RATE = {"speech": 16000, "music": 48000}  # Hz
 
 @lru_cache
 def _visqol(mode):
-    "The model, loaded once."
+    "The model, loaded once; what its runtime says of itself on file descriptor 2 goes nowhere."
     from visqol import VisqolApi
-    api = VisqolApi()
-    api.create(mode=mode)
+    api, kept, nowhere = VisqolApi(), os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try: api.create(mode=mode)
+    finally: os.dup2(kept, 2); os.close(kept); os.close(nowhere)
     return api
 
 def visqol(
