@@ -4,12 +4,10 @@
 
 # %% auto #0
 __all__ = ['WINDOWS', 'EPSILON', 'window_samples', 'overlap_weight', 'check_frames', 'stft', 'istft', 'magnitude_of',
-           'log_magnitude', 'spectral_convergence', 'hz_to_mel', 'mel_to_hz', 'mel_matrix', 'mel_inverse',
-           'griffin_lim']
+           'log_magnitude', 'spectral_convergence', 'hz_to_mel', 'mel_to_hz', 'mel_matrix', 'mel_inverse']
 
 # %% ../nbs/05_spectral.ipynb #a69fd4f0
 import functools
-import math
 
 import numpy as np
 import tensorflow as tf
@@ -176,43 +174,3 @@ def mel_inverse(
 
     first = target / (tf.reduce_sum(matrix) / matrix.shape[0])
     return tf.while_loop(lambda step, x: step < iterations, better, [tf.constant(0), first])[1]
-
-# %% ../nbs/05_spectral.ipynb #f59c3575
-def griffin_lim(
-    magnitude,  # (batch, frames, bins) float32, ≥ 0
-    *,
-    frame=512,
-    hop=128,
-    window="hamming",
-    samples=2**14,  # frames * hop
-    iterations=32,
-    momentum=0.99,  # 0 is the slow algorithm of 1984
-    seed=0,  # of the first phase
-):  # (batch, samples) float32
-    "Fast Griffin–Lim: a waveform whose STFT has nearly this magnitude."
-    magnitude = tf.convert_to_tensor(magnitude, tf.float32)
-    settings = dict(frame=frame, hop=hop, window=window, samples=samples)
-    overlap_weight(**settings)
-    numbers = [tf.convert_to_tensor(iterations), tf.cast(momentum, tf.float32), tf.cast(seed, tf.int32)]
-    return _griffin_lim(magnitude, *numbers, **settings)
-
-# %% ../nbs/05_spectral.ipynb #6c31ea5a
-@tf.function(reduce_retracing=True)
-def _griffin_lim(magnitude, iterations, momentum, seed, *, frame, hop, window, samples):
-    "The loop of `griffin_lim` as one graph: one trace for each shape, whatever the numbers."
-    analysis = dict(frame=frame, hop=hop, window=window)
-
-    def with_phase(points):
-        scale = magnitude / magnitude_of(points, epsilon=1e-20)
-        return tf.cast(scale, tf.complex64) * points
-
-    def leap(step, points, last):
-        new = stft(istft(with_phase(points), samples=samples, **analysis), **analysis)
-        return step + 1, new + tf.cast(momentum, tf.complex64) * (new - last), new
-
-    shape = [1, samples // hop, frame // 2 + 1]
-    angle = tf.random.stateless_uniform(shape, [seed, 0], 0.0, 2 * math.pi)
-    first = tf.complex(tf.cos(angle), tf.sin(angle)) * tf.ones_like(magnitude[:, :1, :1], tf.complex64)
-    state = [tf.constant(0), first, tf.zeros_like(first)]
-    points = tf.while_loop(lambda step, *_: step < iterations, leap, state)[1]
-    return istft(with_phase(points), samples=samples, **analysis)
