@@ -15,6 +15,7 @@ from fastcore.basics import patch
 
 from .contract import LinearPicture, Picture
 from .datasets import InputError
+from .phase import griffin_lim
 from .spectral import (EPSILON, hz_to_mel, istft, log_magnitude, magnitude_of, mel_inverse, mel_matrix, mel_to_hz,
                                  stft, window_samples)
 
@@ -141,6 +142,7 @@ class MelMagIF(Picture):
     mels: int = 128
     low_hz: float = 40.0
     high_hz: float | None = None  # Hz; None: half the rate
+    iterations: int = 4  # of Griffin–Lim, which make the phases of the bins agree
     name = "mel_mag_if"
     components = ("magnitude", "frequency")
     bins = property(lambda self: self.mels)
@@ -178,16 +180,14 @@ def _decode(self: MelMagIF, x, seed):
     bins = tf.range(step.shape[-1], dtype=tf.float64)  # frames count time from their first sample: −π a bin
     turned = tf.cumsum(step, axis=1) - step[:, :1] + bins
     turned = tf.cast(turned - 2 * tf.round(turned / 2), tf.float32)
-    magnitude = mel_inverse(mel, self.matrix)
-    spectrum = tf.complex(magnitude * tf.cos(math.pi * turned), magnitude * tf.sin(math.pi * turned))
-    return istft(spectrum, **self.analysis, samples=self.samples)
+    return griffin_lim(mel_inverse(mel, self.matrix), **self.analysis, samples=self.samples, first=math.pi * turned, iterations=self.iterations)
 
 # %% ../nbs/05d_with_phase.ipynb #0230dbd5
 @dataclass(eq=False)
 class MelStft(Picture):
     "(frames, mels, 2): the STFT seen through filters that are spaced in mel; `decode` solves for the waveform by least squares."
     mels: int = 256
-    iterations: int = 30  # of conjugate gradients
+    iterations: int = 20  # of conjugate gradients
     name = "mel_stft"
     components = ("real", "imaginary")
     bins = property(lambda self: self.mels)

@@ -142,7 +142,7 @@ def test_it_runs_where_nothing_can_be_kept(monkeypatch):
     from numba.core import caching
     wanted = np.random.default_rng(0).uniform(size=(1, 8, 257)).astype(np.float32)
     usual = pghi(wanted).numpy()
-    monkeypatch.setattr(caching._CacheImpl, "_locator_classes", [])
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
     with pytest.raises(RuntimeError):
         numba.njit(cache=True)(_walk)
     _compiled.cache_clear()

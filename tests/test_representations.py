@@ -30,7 +30,7 @@ KINDS = {
     "mel_stft": lambda: MelStft(SAMPLES),
 }
 EXACT = {"waveform", "stft", "stft whole", "mag_phase whole", "mag_if whole"}
-NEAR_DB = {"log_magnitude": -13, "mag_phase": -30, "mag_if": -30, "mel range": -4, "mel bins": -8, "mel_mag_if": -4, "mel_stft": -60}
+NEAR_DB = {"log_magnitude": -13, "mag_phase": -30, "mag_if": -30, "mel range": -4, "mel bins": -8, "mel_mag_if": -6.6, "mel_stft": -60}
 CLIPPED = {"log_magnitude", "mel range", "mel bins"}
 
 
@@ -98,7 +98,8 @@ def test_the_gradient_of_encode_is_the_finite_difference(kind):
     wave, direction = sounds(1, seed=5), np.random.default_rng(6).normal(size=(1, SAMPLES)).astype(np.float32)
     direction *= np.hanning(SAMPLES).astype(np.float32) * (np.abs(wave) < 0.5)  # the peak stays the peak
     if len(made.components) == 2 and made.components[0] == "magnitude":
-        measure = lambda x: tf.reduce_mean(x[..., 0] ** 2) + tf.reduce_mean(tf.cos(np.pi * x[..., 1]))  # whole turns do not matter
+        loud = tf.cast(made.encode(wave)[..., 0] > 0.3, tf.float32)  # whole turns do not matter, and quiet bins turn fast
+        measure = lambda x: tf.reduce_mean(x[..., 0] ** 2) + tf.reduce_mean(loud * tf.cos(np.pi * x[..., 1]))
     else:
         measure = lambda x: tf.reduce_mean(x ** 2)
     with tf.GradientTape() as tape:
@@ -106,7 +107,7 @@ def test_the_gradient_of_encode_is_the_finite_difference(kind):
         tape.watch(where)
         total = measure(made.encode(where))
     slope = float(tf.reduce_sum(tape.gradient(total, where) * direction))
-    step = 3e-5  # quiet bins bend soon
+    step = 1e-5  # quiet bins bend soon
     up, down = (float(measure(made.encode(wave + s * direction))) for s in (step, -step))
     assert np.isclose(slope, (up - down) / (2 * step), rtol=0.1, atol=5e-4)
 
@@ -169,25 +170,25 @@ def test_white_noise_comes_back_to_the_last_sample(make, tolerance):
 
 @pytest.mark.parametrize("make", [MagPhase, MagIF])
 def test_what_the_last_bin_costs(make):
-    "In the 256-bin pictures: 1/512 of white noise, next to nothing of what is heard."
-    for name, most_db in (("noise", -26), ("digits", -45), ("piano", -60)):
+    "In the 256-bin pictures: half of 1/512 of white noise, the rest of which the overlapping frames know; next to nothing of what is heard."
+    for name, most_db in (("noise", -29), ("digits", -45), ("piano", -60)):
         wave = NOISE if name == "noise" else load_clips(name).waves(load_clips(name).where("train")[::40])
         made = make().fit([wave])
         lost = 10 * np.log10(((made.decode(made.encode(wave)) - wave) ** 2).numpy().sum() / (wave**2).sum())
         assert lost < most_db, (name, lost)
-        assert name != "noise" or lost > -28
+        assert name != "noise" or lost > -32
 
 
 def test_a_sine_has_one_frequency_and_a_chirp_a_line():
     time = np.arange(2**14) / 16000
     sine = np.sin(2 * np.pi * 440 * time)[None].astype(np.float32)
     made = MagIF().fit([NOISE])
-    steps = made.encode(sine)[0, 4:-4, 12:17, 1].numpy()  # bin 14 is 437.5 Hz
+    steps = made.encode(sine)[0, 4:-4, 13:16, 1].numpy()  # bin 14 is 437.5 Hz
     assert np.abs(steps - steps[:1]).max() < 1e-3
     wanted = 2 * 440 * 128 / 16000
     assert np.abs(steps - (wanted - 2 * np.round(wanted / 2))).max() < 1e-3
     for wrong in (NOISE[:1], np.zeros_like(sine) + sine[:, ::-1] * NOISE[:1]):
-        assert np.abs(np.diff(made.encode(wrong)[0, 4:-4, 12:17, 1], axis=0)).max() > 0.1
+        assert np.abs(np.diff(made.encode(wrong)[0, 4:-4, 13:16, 1], axis=0)).max() > 0.1
     low_hz, high_hz = 1000, 1400
     chirp = np.sin(2 * np.pi * (low_hz * time + (high_hz - low_hz) / 2 / time[-1] * time**2))[None].astype(np.float32)
     frequency = made.encode(chirp)[0, :, :, 1].numpy()
@@ -210,7 +211,7 @@ def test_the_running_sum_keeps_its_turns():
 
 def test_the_mel_stft_is_undone_by_least_squares():
     made = MelStft().fit([NOISE])
-    assert np.sqrt(((made.decode(made.encode(NOISE)) - NOISE).numpy()**2).mean()) < MEL_STFT_FAR
+    assert np.sqrt(((made.decode(made.encode(NOISE)) - NOISE).numpy()**2).mean()) < 1e-5
     rng = np.random.default_rng(1)
     wave, x = rng.normal(size=(1, 2**14)).astype(np.float32), rng.normal(size=(1, *made.shape)).astype(np.float32)
     there, back = float(tf.reduce_sum(made.heard(wave) * x)), float(tf.reduce_sum(wave * made.unheard(x)))
@@ -242,7 +243,7 @@ def test_files_from_before_there_was_a_choice_of_phase():
         x = made.encode(wave)
         assert np.array_equal(old.encode(wave), x)
         wanted = griffin_lim(magnitude(old, x), **old.analysis, samples=SAMPLES, iterations=old.iterations, seed=7)
-        assert np.abs(old.decode(x, seed=7) - wanted).max() < 1e-5
+        assert np.abs(old.decode(x, seed=7) - wanted).max() < 2e-3  # 48 iterations, in another graph
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +263,8 @@ def test_convert_is_decode_and_encode(all_kinds):
                 found, long_way = found[..., 0], long_way[..., 0]
             assert found.shape == long_way.shape and np.isfinite(found).all()
             near = np.abs(found - long_way)
+            if source is target:
+                continue
             assert np.quantile(near, 0.9) < 0.03, (source.name, target.name, np.quantile(near, 0.9))
             shuffled = target.encode(source.decode(x)[::-1]).numpy()
             assert np.abs(found - (shuffled[..., 0] if found.ndim < shuffled.ndim else shuffled)).mean() > 3 * near.mean()
@@ -279,12 +282,14 @@ def test_shortcuts_are_the_channel(all_kinds):
 
 
 def test_every_road_has_finite_gradients(all_kinds):
-    graph_inputs = [sounds(1, 5), np.zeros((1, SAMPLES), np.float32)]
+    wave = np.concatenate([sounds(1, 5), np.zeros((1, SAMPLES), np.float32)])
     for source in (k for k in all_kinds.values() if k.differentiable):
-        for target in all_kinds.values():
-            slope = tf.function(lambda x: tf.gradients(tf.reduce_sum(convert(x, source, target) ** 2), x)[0])
-            for wave in graph_inputs:
-                assert np.isfinite(slope(source.encode(wave))).all(), (source.name, target.name)
+        x = source.encode(wave)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            found = {name: tf.reduce_sum(convert(x, source, target) ** 2) for name, target in all_kinds.items()}
+        for name in found:
+            assert np.isfinite(tape.gradient(found[name], x)).all(), (source.name, name)
 
 
 def test_clips_of_another_kind_are_refused():
