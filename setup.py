@@ -34,7 +34,8 @@ setup(
     packages=find_packages(include=[settings["lib_path"], settings["lib_path"] + ".*"]),
     package_data={settings["lib_path"]: ["data/**"]},
     install_requires=settings["requirements"].split(),
-    extras_require={"dev": settings["dev_requirements"].split(), "gpu": settings["gpu_requirements"].split()},
+    extras_require={"dev": (settings["dev_requirements"] + " " + settings["robustness_requirements"]).split(),
+                    "gpu": settings["gpu_requirements"].split(), "robustness": settings["robustness_requirements"].split()},
     entry_points={
         "console_scripts": settings["console_scripts"].split(),
         "nbdev": [f"{settings['lib_path']}={settings['lib_path']}._modidx:d"],

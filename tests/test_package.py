@@ -50,7 +50,7 @@ def test_settings_are_the_single_place(built):
     assert f"Name: {SETTINGS['lib_name']}\n" in meta and f"Version: {SETTINGS['version']}\n" in meta
     assert all(script.replace("=", " = ") in points for script in SETTINGS["console_scripts"].split())
     assert meta.count("Requires-Dist: ") == sum(len(SETTINGS[key].split()) for key in
-                                                ("requirements", "dev_requirements", "gpu_requirements"))
+                                                ("requirements", "dev_requirements", "robustness_requirements", "gpu_requirements", "robustness_requirements"))  # in dev too
     assert f'__version__ = "{SETTINGS["version"]}"' in (ROOT/"audiosynth"/"__init__.py").read_text()
 
 
@@ -59,6 +59,6 @@ def test_constraints_cover_what_is_asked_for():
     from packaging.utils import canonicalize_name
     lines = [line for line in (ROOT/"constraints.txt").read_text().split() if "==" in line]
     pins = dict(line.split("==") for line in lines)
-    for wanted in (SETTINGS["requirements"] + " " + SETTINGS["dev_requirements"]).split():
+    for wanted in " ".join(SETTINGS[f"{kind}requirements"] for kind in ("", "dev_", "robustness_")).split():
         wanted = Requirement(wanted)
         assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)]), wanted
