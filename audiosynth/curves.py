@@ -20,7 +20,7 @@ from scipy.stats import t as student
 
 from .datasets import InputError
 from .listen import _STYLE, mp3_bytes, player, plot_spectrogram
-from .noise import AVERAGED, SETUP, noisy_sounds, plan
+from .noise import AVERAGED, SETUP, noisy_sounds, study_plan
 from .scores import RATE, SCORES, score_all, spoken
 
 # %% ../nbs/06y_curves.ipynb #e4b8417d

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SETUPS', 'SETUP', 'AVERAGED', 'SNRS_DB', 'HEADROOM', 'BATCH', 'noise_at_snr', 'study_representation',
-           'component_names', 'noisy_picture', 'component_scale', 'is_level', 'Point', 'points', 'has_frames', 'plan',
-           'ceiling', 'noise_rng', 'noisy_sounds']
+           'component_names', 'noisy_picture', 'component_scale', 'is_level', 'Point', 'points', 'has_frames',
+           'study_plan', 'ceiling', 'noise_rng', 'noisy_sounds']
 
 # %% ../nbs/06x_noise.ipynb #3c373ab7
 import zlib
@@ -125,7 +125,7 @@ def has_frames(representation):
     "Does the setup matter to it?"
     return representation == AVERAGED or "frame" in {f.name for f in fields(named(representation))}
 
-def plan(recordings, representations, setups, **grid):  # names; see `points`
+def study_plan(recordings, representations, setups, **grid):  # names; see `points`
     "Every sound of the study, in the order it is made."
     return [p for recording in recordings for representation in representations
             for setup in (setups if has_frames(representation) else [(0, 0)])

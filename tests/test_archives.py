@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from audiosynth import web
-from audiosynth.archives import Damaged, contents, fetch, members, on_disk
+from audiosynth.archives import DamagedMember, contents, fetch, members, on_disk
 from audiosynth.datasets import InputError
 from audiosynth.web import RangeServer
 
@@ -159,11 +159,11 @@ def patched(path, name, **values):
 
 def test_a_zip_whose_table_lies(tmp_path):
     path = patched(zipped(tmp_path / "a.zip"), "a/two.txt", size=100)
-    with pytest.raises(Damaged, match="more than the 100 bytes"): contents(path)["a/two.txt"].read_bytes()
+    with pytest.raises(DamagedMember, match="more than the 100 bytes"): contents(path)["a/two.txt"].read_bytes()
     path = patched(zipped(tmp_path / "a.zip"), "a/two.txt", size=40_000)
-    with pytest.raises(Damaged, match="30,000 of 40,000"): contents(path)["a/two.txt"].read_bytes()
+    with pytest.raises(DamagedMember, match="30,000 of 40,000"): contents(path)["a/two.txt"].read_bytes()
     path = patched(zipped(tmp_path / "a.zip"), "a/two.txt", crc=1)
-    with pytest.raises(Damaged, match="CRC-32"): on_disk(contents(path)["a/two.txt"])
+    with pytest.raises(DamagedMember, match="CRC-32"): on_disk(contents(path)["a/two.txt"])
     path = patched(zipped(tmp_path / "a.zip"), "a/two.txt", start=0)
     with pytest.raises(InputError, match="overlap"): contents(path)
     path = patched(zipped(tmp_path / "a.zip"), "a/two.txt", start=800_000_000)

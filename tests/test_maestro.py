@@ -12,7 +12,7 @@ import soundfile
 from audiosynth import web
 from audiosynth.archives import contents, on_disk
 from audiosynth.datasets import InputError
-from audiosynth.maestro import Piece, choose
+from audiosynth.maestro import Piece, choose_pieces
 from audiosynth.prepare import prepare
 from audiosynth.web import RangeServer
 
@@ -220,18 +220,18 @@ def test_hours_shares_and_seed():
     there = np.bincount([p.split for p in rows], [p.seconds for p in rows]) / 3600
     before = []
     for hours in (0.01, 0.5, 2, 6, 20, 60):
-        some = choose(rows, hours=hours)
+        some = choose_pieces(rows, hours=hours)
         got = np.bincount([p.split for p in some], [p.seconds for p in some], minlength=3) / 3600
         assert hours <= got.sum() < hours + 1200 / 3600 and np.abs(got - hours * there / there.sum()).max() < 1200 / 3600
         assert set(before) <= set(some) and some == [p for p in rows if p in some]
         before = some
-    assert choose(rows, hours=5, seed=1) != choose(rows, hours=5)
-    halves = choose(rows, hours=4, shares=(1, 1, 0))
+    assert choose_pieces(rows, hours=5, seed=1) != choose_pieces(rows, hours=5)
+    halves = choose_pieces(rows, hours=4, shares=(1, 1, 0))
     got = np.bincount([p.split for p in halves], [p.seconds for p in halves], minlength=3) / 3600
     assert got[2] == 0 and np.abs(got[:2] - 2).max() < 1200 / 3600
     for bad in (dict(hours=1e4), dict(hours=0), dict(hours=float("nan")), dict(hours=there.sum() / 2, shares=(0, 0, 1)), dict(shares=(1, 1, 1)),
                 dict(hours=1, shares=(1, 1)), dict(hours=1, shares=(0, 0, 0)), dict(hours=1, shares=(1, -1, 1))):
-        with pytest.raises(InputError): choose(rows, **bad)
+        with pytest.raises(InputError): choose_pieces(rows, **bad)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

@@ -9,7 +9,7 @@ import soundfile
 from audiosynth import robustness as study
 from audiosynth.curves import TABLE, curve, panel, read_scores
 from audiosynth.datasets import InputError
-from audiosynth.noise import (AVERAGED, SETUPS, Point, component_names, component_scale, noise_at_snr, noisy_picture, noisy_sounds, plan,
+from audiosynth.noise import (AVERAGED, SETUPS, Point, component_names, component_scale, noise_at_snr, noisy_picture, noisy_sounds, study_plan,
                               study_representation)
 from audiosynth.representations import REPRESENTATIONS
 from audiosynth.robustness import robustness
@@ -73,7 +73,7 @@ def test_no_noise_is_the_round_trip_and_averaging_is_worth_what_it_should():
 
 
 def test_the_noise_of_a_sound_does_not_depend_on_the_others():
-    points = plan(["a"], ["waveform", "log_magnitude"], [(512, 128)], snrs_db=(0, 20), repeats=2)
+    points = study_plan(["a"], ["waveform", "log_magnitude"], [(512, 128)], snrs_db=(0, 20), repeats=2)
     waves = [p for p in points if p.representation == "waveform"]
     together, alone = list(noisy_sounds(SHORT, waves)), list(noisy_sounds(SHORT, waves[3:4]))
     assert np.array_equal(together[3], alone[0])
@@ -146,7 +146,7 @@ def test_a_study_and_what_it_leaves(cheap, tmp_path):
     soundfile.write(music, soundfile.read(DATA / "piano" / "minuet.flac", frames=30000)[0], RATE)
     out = robustness(["slt"], tmp_path / "out", music=[music], **TINY)
     rows = read_scores(out)
-    want = plan(["slt", "piano piece"], TINY["representations"], [(512, 128)], snrs_db=(0, 30), repeats=2)
+    want = study_plan(["slt", "piano piece"], TINY["representations"], [(512, 128)], snrs_db=(0, 30), repeats=2)
     assert [study._point(r) for r in rows] == want and len(rows) == 2 * 14 == len(cheap)
     assert {r["kind"] for r in rows if r["recording"] == "slt"} == {"speech"}
     assert all(np.isnan(r["pesq_mos"]) and np.isfinite(r["estoi"]) for r in rows)
