@@ -71,6 +71,8 @@ def prepare(
     "Make a dataset from recordings, or go on making it. `InputError` for what is refused, which leaves nothing behind."
     if source not in SOURCES: raise InputError(unknown("source", source, SOURCES))
     if samples < 1 or not 1000 <= rate <= 192_000: raise InputError(f"{samples} samples at {rate} Hz: give at least 1 and 1000–192000 Hz")
+    has = list(inspect.signature(SOURCES[source]).parameters)[1:]
+    if other := sorted(set(options) - set(has)): raise InputError(f"{source}: has no option {other[0]}; it has {', '.join(has) or 'none'}")
     target = Path(os.path.abspath(out))
     if not unfinished(target).exists(): refuse_target(target, force)
     command = dict(source=source, from_=from_ and (str(from_) if re.match(r"\w+://", str(from_)) else os.path.abspath(from_)),

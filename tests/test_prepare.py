@@ -353,6 +353,11 @@ def test_silence_is_left_out_at_the_ends_only(tmp_path):
     assert np.abs(clips.waves([0, 7])).max(axis=1).min() > 0.3 and np.abs(clips.waves([4])).max() < 1e-3  # the pause is kept
 
 
+def test_an_option_of_another_source(birds, tmp_path):
+    with pytest.raises(InputError, match="digits: has no option overlap; it has none"): prepare("digits", tmp_path / "out", overlap=.5)
+    with pytest.raises(InputError, match="folder: has no option split_by; it has labels, groups, overlap"): prepare("folder", tmp_path / "out", from_=birds, split_by="take")
+
+
 def test_a_dataset_in_the_folder_is_passed_by(birds, tmp_path):
     one = prepare("folder", birds / "clips", from_=birds)
     two = prepare("folder", birds / "more", from_=birds)
