@@ -77,7 +77,7 @@ def prepare(
     if not unfinished(target).exists(): refuse_target(target, force)
     command = dict(source=source, from_=from_ and (str(from_) if re.match(r"\w+://", str(from_)) else os.path.abspath(from_)),
                    samples=samples, rate=rate, seed=seed, **{k: str(v) for k, v in options.items()}, audiosynth=audiosynth.__version__)
-    if "seed" in inspect.signature(SOURCES[source]).parameters: options["seed"] = seed
+    if "seed" in has: options["seed"] = seed
     plan = SOURCES[source](from_, **options)
     if not 0 <= plan.overlap < 1 or hop_of(samples, plan.overlap) < 1: raise InputError(f"an overlap of {plan.overlap}: give 0 or more, and less than 1")
     with workplace(target, command, force) as work:
