@@ -40,6 +40,7 @@ def prepare_command(args):
     from audiosynth import maestro, speech_mnist  # they add themselves to the sources
     from audiosynth.sources import prepare, summary
     options = {name: getattr(args, name) or None for name in SOURCE_OPTIONS}
+    if (options["version"] or "").isdigit(): options["version"] = int(options["version"])
     clips = prepare(args.source, args.out, from_=args.source_path, samples=args.samples, rate=args.rate, workers=args.workers,
                  seed=args.seed, force=args.force, **{k: v for k, v in options.items() if v is not None})
     print(summary(clips))
