@@ -17,7 +17,7 @@ define NO_PYTHON
 
   audiosynth needs Python 3.11, 3.12 or 3.13, and none was found. Install one:
     Debian/Ubuntu  sudo apt install python3 python3-venv python3-dev build-essential
-    Fedora         sudo dnf install python3.13 python3.13-devel gcc
+    Fedora         sudo dnf install python3.13 python3.13-devel gcc gcc-c++
     macOS          brew install python@3.13
   or name one:     make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)
 
@@ -34,7 +34,7 @@ define NO_COMPILER
 
   No C compiler was found; the package pesq is built from source and needs one:
     Debian/Ubuntu  sudo apt install build-essential python3-dev
-    Fedora         sudo dnf install gcc python3-devel
+    Fedora         sudo dnf install gcc gcc-c++ python3-devel
     macOS          xcode-select --install
 
 endef
