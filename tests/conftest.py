@@ -37,6 +37,12 @@ def serve(folder):
         thread.join(10)
 
 
+def pytest_collection_modifyitems(items):
+    "A file's tests share a process and what they set up; notebooks need no company, and fill the gaps at the end."
+    for item in items:
+        if item.path.name != "test_notebooks.py": item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 @pytest.fixture(scope="session")
 def root(): return ROOT
 
