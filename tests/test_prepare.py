@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -235,6 +236,20 @@ def test_what_was_promised_is_checked(how, tmp_path):
             with pytest.raises(InputError, match=why): prepare("one", tmp_path / "out")
             assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]
         else: assert prepare("one", tmp_path / "out").manifest["inputs"] == {"a": digest}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_turns_out_broken_at_its_end_leaves_nothing(workers, sound, whole, tmp_path):
+    def lying(from_):
+        plan = rolls_plan(from_)
+        plan.recordings = (replace(r, seconds=99) if r.name in ("03.wav", "17.wav") else r for r in plan.recordings)
+        return plan
+    SOURCES["lying"] = lying
+    clips, honest = prepare("lying", tmp_path / "out", from_=sound, workers=workers), prepare("rolls", tmp_path / "honest", from_=sound, workers=1)
+    assert [name for name, why in clips.manifest["skipped"] if "99.0 s were promised" in why] == ["03.wav", "17.wav"]
+    kept = [i for i in range(len(honest)) if honest.manifest["recordings"][honest.recording[i]] in clips.manifest["recordings"]]
+    assert len(kept) == len(clips) < len(honest) and np.array_equal(clips.start, honest.start[kept])
+    assert np.array_equal(clips.waves(range(len(clips))), honest.waves(kept)) and np.array_equal(clips.rolls(range(len(clips))), honest.rolls(kept))
 
 
 # the format
