@@ -85,8 +85,9 @@ def _sixteen_bits(blocks, slip):
     slip["total"] = 0
     for block in blocks:
         slip["total"] += len(block)
-        slip["clipped"] |= int(max(block.max(initial=0), -block.min(initial=0)) > 1.001)
-        yield pcm16(block).astype("<i2", copy=False)
+        whole = pcm16(block).astype("<i2", copy=False)
+        if whole.max(initial=0) == 32767 or whole.min(initial=0) == -32768: slip["clipped"] |= int(np.abs(block).max() > 1.001)
+        yield whole
 
 # %% ../nbs/02d_parts.ipynb #406d5c35
 def cut_in_place(

@@ -137,6 +137,7 @@ def cut(
     if len(rest) and (not done or new >= hop / 2 and not one_clip):
         yield np.pad(rest, (0, samples - len(rest))), len(rest)
 
+# %% ../nbs/02a_recordings.ipynb #a99b4d7a
 def clips_in(
     samples_total, # of a recording, resampled
     samples,       # of one clip

@@ -37,6 +37,14 @@ def serve(folder):
         thread.join(10)
 
 
+def unpacked(folder, files):
+    "Write {name: content} below `folder`."
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def root(): return ROOT
 

@@ -8,6 +8,7 @@ import numpy as np
 import pretty_midi
 import pytest
 import soundfile
+from conftest import unpacked
 
 from audiosynth import web
 from audiosynth.archives import contents, on_disk
@@ -61,13 +62,6 @@ def packed(path, files, method=zipfile.ZIP_STORED):
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, content in files.items(): archive.writestr(name, content)
     return path
-
-
-def unpacked(folder, files):
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
 
 
 def whole(clips): return {p.name: p.read_bytes() for p in clips.folder.iterdir()}
