@@ -32,17 +32,17 @@ def quiet_tensorflow():
     tf.get_logger().setLevel("ERROR")
 
 # %% ../nbs/15_cli.ipynb #b5e7c48d
-SOURCE_OPTIONS = ("split_by one_clip licence sha256 labels groups overlap trim_db version hours shares keep limit_per_word "
+SOURCE_OPTIONS = ("split_by one_clip licence sha256 labels groups overlap trim_db states version hours shares keep limit_per_word "
                   "drop_quiet drop_clipped").split()
 
 def prepare_command(args):
     "Prepare a dataset."
     from audiosynth import maestro, speech_mnist  # they add themselves to the sources
     from audiosynth.sources import prepare, summary
-    options = {name: getattr(args, name) or None for name in SOURCE_OPTIONS}
-    if (options["version"] or "").isdigit(): options["version"] = int(options["version"])
+    options = {name: value for name in SOURCE_OPTIONS if (value := getattr(args, name)) is not None and value is not False}
+    if options.get("version", "").isdigit(): options["version"] = int(options["version"])
     clips = prepare(args.source, args.out, from_=args.source_path, samples=args.samples, rate=args.rate, workers=args.workers,
-                 seed=args.seed, force=args.force, **{k: v for k, v in options.items() if v is not None})
+                 seed=args.seed, force=args.force, **options)
     print(summary(clips))
 
 def check_command(args):
@@ -123,7 +123,9 @@ def parser():
          workers=option("processes (default: one per core)", type=int), split_by=option("fsdd: take or speaker"),
          labels=option("folder: a CSV file with the columns file, label and, if you like, group and split", metavar="FILE"),
          groups=option("folder: a pattern whose first (…) finds the group in a file's path", metavar="PATTERN"),
-         overlap=option("folder: of a clip with the next, 0 to 1", type=float), trim_db=option("folder: leave out silence at both ends, so many dB below full scale", type=float),
+         overlap=option("folder, maestro: of a clip with the next, 0 to 1", type=float),
+         trim_db=option("folder, maestro: leave out silence at both ends, so many dB below full scale", type=float),
+         states=option("maestro, piano: of the keys and the pedal in a clip; 0: sound alone (default: 512)", type=int),
          hours=option("maestro: how many, the performances chosen by the seed (default: all)", type=float),
          shares=option("maestro: of train, validation and test in these hours (default: as in the dataset)", type=float, nargs=3),
          version=option("maestro: 1, 2 or 3; speech-mnist: 0.01 or 0.02"), keep=dict(action="store_true", help="maestro: leave the recordings in the cache"),

@@ -33,7 +33,8 @@ def pcm16(
     "16-bit samples of a wave."
     wave = np.asarray(wave)
     if wave.dtype != np.float32: wave = wave.astype("float64")      # a power of two times a float32 is exact
-    return np.clip(np.rint(wave * 32768), -32768, 32767).astype("int16")
+    scaled = np.asarray(wave * wave.dtype.type(32768))
+    return np.rint(scaled, out=scaled).clip(-32768, 32767, out=scaled).astype("int16")
 
 # %% ../nbs/02_datasets.ipynb #54438f35
 SPLITS = ["train", "validation", "test"]

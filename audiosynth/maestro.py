@@ -18,7 +18,7 @@ from .midi import roll_of
 from .parts import Recording
 from .prepare import SOURCES, Plan, unknown
 from .recordings import BadAudio
-from .sources import _existing
+from .sources import _existing, trimming
 from .web import is_url
 
 # %% ../nbs/03b_maestro.ipynb #9849df78
@@ -105,10 +105,13 @@ def maestro_plan(
     hours=None,    # in all; None: everything, 199 hours in version 3
     shares=None,   # of train, validation and test in these hours; None: as in the dataset
     states=512,    # of the keys and the pedal in a clip; 0: sound alone
+    overlap=0,     # of a clip with the next, 0 ≤ overlap < 1
+    trim_db=None,  # leave out silence at both ends: what is so far below full scale
     keep=False,    # leave the WAVs in the cache?
     seed=0,        # of the choice
 ):
     "Performances of MAESTRO."
+    trimming(trim_db)
     if version not in (None, 1, 2, 3): raise InputError(unknown("version", version, ["1", "2", "3"]))
     where = from_ or MAESTRO_URL.format(version or 3)
     files = contents(str(where) if is_url(where) else _existing(where, "folder or zip"))
@@ -122,9 +125,9 @@ def maestro_plan(
     recordings = (Recording(p.audio, partial(_sound, files[p.audio], keep), group=p.audio, split=p.split, seconds=p.seconds,
                             roll=partial(_roll, files[p.midi]) if states else None) for p in chosen)
     size = int(sum(p.seconds for p in chosen) * 4 * 44100)
-    options = dict(version=int(name[-9]), hours=hours, shares=None if shares is None else list(shares))
+    options = dict(version=int(name[-9]), hours=hours, shares=None if shares is None else list(shares), overlap=overlap, trim_db=trim_db)
     return Plan(recordings, len(chosen), size, "CC BY-NC-SA 4.0", "official: no recording and no composition is in two splits", [],
-                False, options, left, {name.removeprefix(root): hashlib.sha256(table).hexdigest()}, states=states)
+                False, options, left, {name.removeprefix(root): hashlib.sha256(table).hexdigest()}, overlap, trim_db, states)
 
 SOURCES["maestro"] = maestro_plan
 

@@ -15,7 +15,7 @@ import mido
 import numpy as np
 import pretty_midi
 
-from .recordings import BadAudio
+from .recordings import BadAudio, clips_in, hop_of
 
 # %% ../nbs/02c_midi.ipynb #0bd46ac1
 _CLOCK = {"set_tempo", "key_signature", "time_signature"}   # belong in the first track
@@ -85,30 +85,39 @@ PIANO_KEYS, LOWEST = 88, 21  # how many; the MIDI pitch of the lowest, A0
 PEDAL = PIANO_KEYS           # the column after the keys
 _ROUNDING_S = 1e-9
 
-def _stretches(found, per_s, limit):
-    "(first state, state after the last, key, velocity) of what sounds before state `limit`; disjoint on every key."
+def _notes(found):
+    "(notes, 4): start and end in seconds, key, velocity; in the order of the keys, on each by start."
     notes = np.array([(n.start, n.end, n.pitch - LOWEST, n.velocity) for i in found.instruments if not i.is_drum for n in i.notes
                       if LOWEST <= n.pitch < LOWEST + PIANO_KEYS], "float64").reshape(-1, 4)
-    start_s, end_s, key, velocity = notes[np.lexsort((notes[:, 3], notes[:, 0], notes[:, 2]))].T
-    key, first = key.astype("int64"), np.floor((start_s + _ROUNDING_S) * per_s).astype("int64")
-    stop = np.maximum(np.ceil((end_s - _ROUNDING_S) * per_s).astype("int64"), first + 1)
+    return notes[np.lexsort((notes[:, 3], notes[:, 0], notes[:, 2]))]
+
+def _stretches(notes, per_s, origin, end):
+    "(first state, state after the last, key, velocity) of what sounds in states 0 to `end`, counted from `origin`; disjoint on every key."
+    first = np.floor((notes[:, 0] + _ROUNDING_S) * per_s - origin).astype("int64")
+    notes, first = notes[first < end], first[first < end]
+    key, velocity = notes[:, 2].astype("int64"), notes[:, 3].astype("uint8")
+    stop = np.maximum(np.ceil((notes[:, 1] - _ROUNDING_S) * per_s - origin).astype("int64"), first + 1)
     far = stop.max(initial=0) + 1
     up = np.maximum.accumulate(stop + key * far) - key * far                 # when the key is up, whoever holds it
     again = np.append(np.where(key[1:] == key[:-1], first[1:], far), far)[:len(key)]
     stop = np.minimum(up, np.where(again > first + 1, again - 1, again))     # a gap of one state where there is room
-    here = first < limit
-    return first[here], np.minimum(stop, limit)[here], key[here], velocity[here].astype("uint8")
+    here = stop > 0
+    return first[here], np.minimum(stop, end)[here], key[here], velocity[here]
 
 # %% ../nbs/02c_midi.ipynb #18e9197e
-def _pedal(found, per_s, limit):
-    "(limit,) uint8: the value of the sustain pedal, the deepest where there are several."
-    deepest = np.zeros(limit, "uint8")
-    for instrument in found.instruments:
-        moves = np.array([(c.time, c.value) for c in instrument.control_changes if c.number == SUSTAIN]).reshape(-1, 2)
-        if not len(moves): continue
-        time_s, value = moves[np.argsort(moves[:, 0], kind="stable")].T
-        state = np.minimum(np.floor((time_s + _ROUNDING_S) * per_s), limit)
-        lengths = np.diff(np.concatenate([[0], state, [limit]])).astype("int64")
+def _moves(found):
+    "Of each instrument's sustain pedal (moves, 2): time in seconds, value; in the order of time."
+    moves = [np.array([(c.time, c.value) for c in i.control_changes if c.number == SUSTAIN], "float64").reshape(-1, 2) for i in found.instruments]
+    return [m[np.argsort(m[:, 0], kind="stable")] for m in moves if len(m)]
+
+def _pedal(moves, per_s, origin, end):
+    "(end,) uint8: the value of the sustain pedal in states 0 to `end`, counted from `origin`; the deepest where there are several."
+    deepest = np.zeros(end, "uint8")
+    for one in moves:
+        last, there = np.searchsorted(one[:, 0], [(origin - 1) / per_s, (origin + end + 1) / per_s])   # the last move before, and on
+        time_s, value = one[max(last - 1, 0):there].T
+        state = np.clip(np.floor((time_s + _ROUNDING_S) * per_s - origin), 0, end)
+        lengths = np.diff(np.concatenate([[0], state, [end]])).astype("int64")
         deepest = np.maximum(deepest, np.repeat(np.append(0, value).astype("uint8"), lengths))
     return deepest
 
@@ -130,21 +139,35 @@ def roll_clips(
     rate,          # Hz
     samples,       # of one clip
     states=512,    # of one clip
-    block=64,      # clips made at a time
+    start=0,       # of the recording's sound, samples after the performance's beginning
+    overlap=0,     # of a clip with the next, as for `cut`
+    block=64,      # clips made at a time, if they do not overlap
 ):                 # iterator over (states, 89) uint8: velocity of 88 keys from A0, then the sustain pedal; 0…127
     "The states of a performance, for the clips that `cut` makes of its recording; raises `BadAudio` if the MIDI cannot be used."
-    found, per_s = performance(midi), rate * states / samples
-    clips = max(samples_total // samples + (2 * (samples_total % samples) >= samples), int(samples_total > 0))
-    limit = min(clips * states, -(-samples_total * states // samples))
-    stretches, pedal = _stretches(found, per_s, limit), _pedal(found, per_s, limit)
+    found, per_s, hop = performance(midi), rate * states / samples, hop_of(samples, overlap)
+    notes, moves, clips = _notes(found), _moves(found), clips_in(samples_total, samples, overlap)
+    origin, end = start * states / samples, -(-samples_total * states // samples)
+    stretches = _stretches(notes, per_s, origin, end)
     if not len(stretches[0]): raise BadAudio(f"its MIDI file: no notes of a piano in the recording's {samples_total / rate:,.1f} s")
-    for k in range(0, clips, block):
-        yield from _states(stretches, pedal, k * states, min(k + block, clips) * states).reshape(-1, states, PEDAL + 1)
+    if hop == samples:
+        pedal = _pedal(moves, per_s, origin, min(end, clips * states))
+        for k in range(0, clips, block):
+            yield from _states(stretches, pedal, k * states, min(k + block, clips) * states).reshape(-1, states, PEDAL + 1)
+    else:
+        for k in range(clips): yield _clip_states(notes, moves, per_s, start + k * hop, samples_total - k * hop, samples=samples, states=states)
 
+# %% ../nbs/02c_midi.ipynb #2b1e0a98
+def _clip_states(notes, moves, per_s, start, left, *, samples, states):
+    "(states, 89) uint8 of the clip that begins at sample `start` of the performance, `left` samples before the recording ends."
+    origin, end = start * states / samples, -(-left * states // samples)
+    near = (notes[:, 1] * per_s > origin - 2) & (notes[:, 0] * per_s < origin + states + 2)
+    return _states(_stretches(notes[near], per_s, origin, end), _pedal(moves, per_s, origin, min(end, states)), 0, states)
+
+# %% ../nbs/02c_midi.ipynb #4fac6345
 def roll_of(
     midi,          # as for `roll_clips`
     samples_total, # of the recording, resampled
-    **options,     # rate, samples, states
+    **options,     # rate, samples, states, start, overlap
 ):                 # (clips, states, 89) uint8
     "The states of a whole performance, as one array."
     return np.stack(list(roll_clips(midi, samples_total, **options)))

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 import audiosynth
 from .datasets import HEADER, Clips, ClipsWriter, InputError, refuse_target
-from .parts import Recording, cut_to_part, fingerprint, unfinished, workplace
+from .parts import Recording, cut_in_place, cut_to_part, fingerprint, unfinished, workplace
 from .recordings import hop_of, steps_back
 
 # %% ../nbs/02e_prepare.ipynb #4a818efd
@@ -80,6 +80,7 @@ def prepare(
     if "seed" in has: options["seed"] = seed
     plan = SOURCES[source](from_, **options)
     if not 0 <= plan.overlap < 1 or hop_of(samples, plan.overlap) < 1: raise InputError(f"an overlap of {plan.overlap}: give 0 or more, and less than 1")
+    if not 0 <= plan.states <= samples: raise InputError(f"{plan.states} states in {samples} samples: give 0, for sound alone, to {samples}")
     with workplace(target, command, force) as work:
         if work:
             with ClipsWriter(target, rate=rate, samples=samples, source=source, licence=plan.licence, labels=plan.labels, states=plan.states,
@@ -111,23 +112,26 @@ def _collect(plan, writer, work, *, workers):
         for number, recording in enumerate(rest, done):
             mark = fingerprint(recording)
             sent.append((replace(recording, audio=None), mark))
-            yield joblib.delayed(cut_to_part)(recording, str(work/"parts"/f"{number}-{mark}"), **options)
-    slips = joblib.Parallel(**_spread(plan, workers))(tasks())
+            yield recording, str(work/"parts"/f"{number}-{mark}")
+    if spread := _spread(plan, workers): slips = joblib.Parallel(**spread)(joblib.delayed(cut_to_part)(*task, **options) for task in tasks())
+    else: slips = (cut_to_part(recording, stem, **options) if os.path.exists(f"{stem}.json")      # of a process that had others to help it
+                   else cut_in_place(recording, writer.files, **options) for recording, stem in tasks())
     with open(work/"journal", "a") as journal:
         for slip in tqdm(slips, initial=done, total=plan.total, unit=" files", desc="prepare", delay=1, disable=None):
             recording, mark = sent.popleft()
-            if slip["clips"]: writer.take(slip["stem"])
+            if slip["clips"] and slip["stem"]: writer.take(slip["stem"])
             journal.write(json.dumps(slip | {"stem": mark}) + "\n"); journal.flush()
             _enter(plan, writer, recording, slip)
-            for kind in ("json", "clips", "roll"): Path(f"{slip['stem']}.{kind}").unlink(missing_ok=True)
+            for kind in ("json", "clips", "roll") if slip["stem"] else (): Path(f"{slip['stem']}.{kind}").unlink(missing_ok=True)
     said["counts"]["skipped"] = len(said["skipped"])
 
 # %% ../nbs/02e_prepare.ipynb #1635311f
 def _spread(plan, workers):
-    "How joblib is to spread the work: as its user has configured it, or over this machine's cores."
+    "How joblib is to spread the work: as its user has configured it, or over this machine's cores; None: not at all."
     backend, n_jobs = joblib.parallel.get_active_backend()
-    if workers is None and n_jobs is None and type(backend) is joblib.parallel.BACKENDS["loky"]:
-        workers = min(joblib.cpu_count(), plan.total) if plan.size > 3e7 else 1
+    if n_jobs is None and type(backend) is joblib.parallel.BACKENDS["loky"]:
+        if workers is None: workers = min(joblib.cpu_count(), plan.total) if plan.size > 3e7 else 1
+        if workers == 1: return None
     return dict(n_jobs=workers, return_as="generator" if backend.supports_return_generator else "list")
 
 def _enter(plan, writer, recording, slip):
@@ -191,6 +195,8 @@ def summary(
     lines = [repr(clips), f"{counts['recordings']:,} recordings, {counts['padded']:,} clips filled up with silence"]
     if clips.states: lines.append(f"notes: {clips.states} states a clip")
     if counts["clipped"]: lines.append(f"{counts['clipped']:,} recordings are louder than full scale and were clipped")
+    for kind in ("quiet", "clipped"):
+        if odd := clips.manifest["options"].get(kind): lines.append(f"{len(odd):,} {kind} files are among them, the first is {odd[0]}; to leave them out: --drop-{kind}")
     if skipped: lines.append(f"{len(skipped):,} files left out:")
     lines += [f"  {name}: {why}" for name, why in skipped[:most]]
     if len(skipped) > most: lines.append(f"  … and {len(skipped) - most:,} more, all in {clips.folder}/manifest.json")

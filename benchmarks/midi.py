@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pretty_midi
 
-from audiosynth.midi import LOWEST, PEDAL, PIANO_KEYS, SUSTAIN, _pedal, _states, _stretches, performance
+from audiosynth.midi import LOWEST, PEDAL, PIANO_KEYS, SUSTAIN, _moves, _notes, _pedal, _states, _stretches, performance
 
 NOTES, MINUTES, RATE, SAMPLES, STATES = 10_000, 20, 16000, 16384, 512
 
@@ -69,7 +69,7 @@ def main():
     reading, found = fastest(lambda: performance(content))
     total = limit = 60 * MINUTES * RATE * STATES // SAMPLES
     per_s = RATE * STATES / SAMPLES
-    sliced, roll = fastest(lambda: _states(_stretches(found, per_s, limit), _pedal(found, per_s, limit), 0, total))
+    sliced, roll = fastest(lambda: _states(_stretches(_notes(found), per_s, 0, limit), _pedal(_moves(found), per_s, 0, limit), 0, total))
     looped, slow = fastest(lambda: states_by_loop(found, per_s, limit, total))
     assert np.array_equal(roll, slow) and roll[:, :PEDAL].any(), "the two ways differ"
     print(f"{NOTES:,} notes, {MINUTES} minutes, {total:,} states; both ways give the same")

@@ -43,6 +43,14 @@ def pytest_collection_modifyitems(items):
         if item.path.name != "test_notebooks.py": item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
+def unpacked(folder, files):
+    "Write {name: content} below `folder`."
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def root(): return ROOT
 

@@ -10,6 +10,10 @@ import pretty_midi
 import pytest
 import soundfile
 
+from audiosynth import cli
+from audiosynth.datasets import Clips, InputError
+from audiosynth.sources import load_clips
+
 DATA = Path(__file__).resolve().parent.parent / "audiosynth" / "data"
 WORDS = "zero one two three four five six seven eight nine".split()
 MANIFESTS = {name: json.loads((DATA / name / "manifest.json").read_text()) for name in ("digits", "piano")}
@@ -90,6 +94,30 @@ def test_variants_of_a_digit_really_differ():
             spectra /= np.linalg.norm(spectra, axis=1, keepdims=True)
             likeness = spectra @ spectra.T - np.eye(len(waves))
             assert likeness.max() < 0.9999, (word, voice, likeness.max())
+
+
+def test_the_prepared_piano_has_the_notes_of_its_midi_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUDIOSYNTH_CACHE", str(tmp_path))
+    piano = load_clips("piano")
+    assert piano.states == 512 and piano.manifest["counts"]["skipped"] == 0 and load_clips("piano").folder == piano.folder
+    for piece in PIECES:
+        flat = piano.rolls(np.flatnonzero(piano.group == piano.groups.index(piece))).reshape(-1, 89)
+        expected = np.zeros(len(flat) + 1, int)
+        for note in (n for i in pretty_midi.PrettyMIDI(str(DATA / "piano" / f"{piece}.mid")).instruments for n in i.notes):
+            state = int(note.start * 500 + 1e-6)
+            assert state >= len(flat) or flat[state, note.pitch - 21] == note.velocity
+            expected[min(state, len(flat))] += 1
+        struck = (np.diff(flat[:, :88].astype(int), axis=0, prepend=0) > 0).sum(axis=1)
+        assert np.array_equal(struck, expected[:-1]), piece
+
+
+def test_the_piano_without_its_notes(tmp_path):
+    cli.main(["prepare", "piano", "--out", str(tmp_path / "with"), "--samples", "8192", "--rate", "8000"])
+    cli.main(["prepare", "piano", "--out", str(tmp_path / "without"), "--samples", "8192", "--rate", "8000", "--states", "0"])
+    noted, alone = Clips(tmp_path / "with"), Clips(tmp_path / "without")
+    assert noted.states == 512 and noted.rolls([0]).any() and (tmp_path / "with" / "clips.npy").read_bytes() == (tmp_path / "without" / "clips.npy").read_bytes()
+    with pytest.raises(InputError, match="without notes"): alone.rolls([0])
+    with pytest.raises(SystemExit): cli.main(["prepare", "digits", "--out", str(tmp_path / "no"), "--states", "4"])
 
 
 def test_piano_splits_by_piece():

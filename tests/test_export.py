@@ -34,7 +34,7 @@ def copy(tmp_path_factory):
 
 
 def modules(folder):
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py") if "data" not in path.parts}
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py") if "data" not in path.relative_to(folder).parts}
 
 
 def test_export_is_fresh(copy):

@@ -8,9 +8,11 @@ import numpy as np
 import pretty_midi
 import pytest
 import soundfile
+from conftest import unpacked
 
 from audiosynth import web
 from audiosynth.archives import contents, on_disk
+from audiosynth.check import check_dataset
 from audiosynth.datasets import InputError
 from audiosynth.maestro import Piece, choose_pieces
 from audiosynth.prepare import prepare
@@ -62,13 +64,6 @@ def packed(path, files, method=zipfile.ZIP_STORED):
     return path
 
 
-def unpacked(folder, files):
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
-
-
 def whole(clips): return {p.name: p.read_bytes() for p in clips.folder.iterdir()}
 
 
@@ -109,6 +104,30 @@ def test_sound_and_notes_are_those_of_the_files(tmp_path):
         for n in range(8):       # one state is a millisecond: onset 0.4 n s, key 48 + n is number 27 + n from A0
             assert roll[400 * n + 5, 27 + n] == 60 + k and roll[400 * n - 5, 27 + n] == 0 or n == 0
         assert clips.start[rows].tolist() == [0, 44100, 88200, 132300] and clips.previous[rows].tolist() == [-1, *rows[:-1]]
+
+
+@pytest.mark.parametrize("options", [dict(overlap=0.5), dict(overlap=0.3), dict(trim_db=60), dict(trim_db=60, overlap=0.3)])
+def test_the_notes_of_a_clip_begin_where_the_clip_does(options, tmp_path):
+    sound = soundfile.read(io.BytesIO(wav(1)))[0]
+    sound[:int(0.57 * 44100)] = 0
+    file = io.BytesIO()
+    soundfile.write(file, sound, 44100, format="WAV")
+    clips = prepare("maestro", tmp_path / "out", from_=packed(tmp_path / "m.zip", files(a1_wav=file.getvalue())), rate=44100, samples=44100, states=1000, **options)
+    assert clips.manifest["counts"]["recordings"] == 4 and not clips.manifest["skipped"]
+    rows, first = np.flatnonzero(clips.recording == 1), 0.57 if "trim_db" in options else 0
+    assert abs(clips.start[rows[0]] / 44100 - first) <= 0.01 and np.all(np.diff(clips.start[rows]) == round(44100 * (1 - options.get("overlap", 0))))
+    for i in rows:
+        roll, begin, onsets = clips.rolls([i])[0], clips.start[i] / 44.1, 0      # milliseconds, of which each is a state
+        assert np.abs(clips.waves([i])[0] - np.pad(sound.mean(1), (0, 44100))[clips.start[i]:][:44100]).max() < 1e-4
+        for n in range(8):
+            held = np.flatnonzero(roll[:, 27 + n])
+            expected = np.arange(max(0, int(np.floor(400 * n - begin + 1e-6))), min(1000, int(np.ceil(400 * n + 300 - begin - 1e-6))))
+            assert np.array_equal(held, expected) and set(roll[held, 27 + n]) <= {61}, (i, n)
+            onsets += len(held) > 0
+        assert onsets or begin > 3100
+    before = clips.previous[rows] >= 0
+    if "overlap" not in options: assert np.array_equal(clips.histories(rows[before])[:, :1000], clips.rolls(rows[before] - 1))
+    assert check_dataset(clips.folder, quiet=True).damaged is False
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])

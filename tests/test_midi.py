@@ -48,7 +48,7 @@ def written(tracks, tempi=(), ticks=TICKS, tempo_track=0):
     return content.getvalue()
 
 
-def slow_roll(content, samples_total, *, rate, samples, states):
+def slow_roll(content, samples_total, *, rate, samples, states, start=0, overlap=0):
     """State by state and key by key; the times are those that mido plays a file with."""
     notes, pedals, down, now = [], [[] for _ in range(16)], {}, 0.0
     for event in mido.MidiFile(file=io.BytesIO(content)):
@@ -61,20 +61,21 @@ def slow_roll(content, samples_total, *, rate, samples, states):
             kept = [n for n in open_ if n[0] == now]
             if kept and len(kept) < len(open_): down[event.channel, event.note] = kept
     notes.sort(key=lambda n: (n[0], n[3]))
-    clips = sum(1 for _ in cut([np.zeros(samples_total, "float32")], samples=samples))
-    state_s, tiny, end_s = samples / states / rate, 1e-9, samples_total / rate
-    roll = np.zeros((clips * states, 89), "uint8")
-    struck = lambda s, key: any(n[2] - 21 == key and s * state_s - tiny <= n[0] < (s + 1) * state_s - tiny for n in notes)
-    for s in range(len(roll)):
-        begin, end = s * state_s, (s + 1) * state_s
-        if begin >= end_s - tiny: break
+    clips = sum(1 for _ in cut([np.zeros(samples_total, "float32")], samples=samples, overlap=overlap))
+    state_s, tiny, end_s = samples / states / rate, 1e-9, (start + samples_total) / rate
+    roll = np.zeros((clips, states, 89), "uint8")
+    for k, s in np.ndindex(clips, states):
+        begin = (start + k * round(samples * (1 - overlap))) / rate + s * state_s
+        end = begin + state_s
+        struck = lambda begin, key: any(n[2] - 21 == key and begin - tiny <= n[0] < begin + state_s - tiny for n in notes)
+        if begin >= end_s - tiny: continue
         for key in {n[2] - 21 for n in notes if 21 <= n[2] <= 108}:
             before = [n for n in notes if n[2] - 21 == key and n[0] < end - tiny]
             held = [n for n in before if n[1] > begin + tiny]
-            last_before_a_strike = struck(s + 1, key) and end < end_s - tiny and not struck(s, key)
-            roll[s, key] = before[-1][3] if held and not last_before_a_strike else 0
-        roll[s, 88] = max([value[-1] for value in [[v for t, v in moves if t < end - tiny] for moves in pedals] if value], default=0)
-    return roll.reshape(clips, states, 89)
+            last_before_a_strike = struck(end, key) and end < end_s - tiny and not struck(begin, key)
+            roll[k, s, key] = before[-1][3] if held and not last_before_a_strike else 0
+        roll[k, s, 88] = max([value[-1] for value in [[v for t, v in moves if t < end - tiny] for moves in pedals] if value], default=0)
+    return roll
 
 
 NOTE = st.tuples(st.integers(0, 300), st.integers(1, 80), st.sampled_from([20, 21, 60, 61, 64, 108, 109]), st.integers(1, 127))
@@ -83,8 +84,8 @@ TRACK = st.tuples(st.lists(NOTE, min_size=1, max_size=12), st.lists(MOVE, max_si
 TEMPO = st.tuples(st.integers(0, 300), st.integers(200_000, 1_500_000))
 
 
-def compared(content, samples_total):
-    options = dict(rate=RATE, samples=SAMPLES, states=STATES)
+def compared(content, samples_total, **more):
+    options = dict(rate=RATE, samples=SAMPLES, states=STATES) | more
     expected = slow_roll(content, samples_total, **options)
     if not expected[..., :PIANO_KEYS].any():
         with pytest.raises(BadAudio, match="no notes"): roll_of(content, samples_total, **options)
@@ -112,6 +113,14 @@ def test_random_performances(seed):
     ticks = int(rng.integers(90, 500))  # states and ticks that do not fall together
     roll = compared(written(tracks, tempi, ticks), 4000)
     assert roll[..., :PIANO_KEYS].any() and roll[..., PEDAL].any()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(st.lists(TRACK, min_size=1, max_size=2), st.lists(TEMPO, max_size=2), st.integers(1, 3000), st.integers(0, 1500), st.sampled_from([0, .1, .5, 2 / 3]))
+@example([([(10, 90, 60, 80), (200, 20, 60, 50)], [(5, 64, 99)])], [], 1500, 137, 0)    # held, and the pedal down, when the sound begins
+@example([([(0, 49, 60, 80), (49, 50, 60, 50)], [])], [], 490, 0, 0)                    # struck again where the sound ends
+def test_clips_that_overlap_and_sound_that_was_trimmed(tracks, tempi, samples_total, start, overlap):
+    compared(written(tracks, tempi), samples_total, start=start, overlap=overlap)
 
 
 @pytest.mark.parametrize("piece", PIECES)

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +32,7 @@ print("done", flush=True)
 """
 
 
-def noise_roll(seed, total, *, rate, samples, states):
+def noise_roll(seed, total, *, rate, samples, states, start, overlap):
     return np.random.default_rng([seed, total]).integers(0, 128, (total // samples + 1, states, KEYS)).astype("uint8")
 
 
@@ -197,6 +198,18 @@ def test_two_at_once(sound, whole, tmp_path):
     assert contents(tmp_path / "out") == whole and sorted(p.name for p in tmp_path.iterdir()) == ["out"]
 
 
+def test_parts_that_several_processes_left_are_taken_by_one(sound, whole, tmp_path, monkeypatch):
+    work, taken = stopped(sound, tmp_path / "out", 3), []
+    import audiosynth.parts as parts
+    import audiosynth.prepare as module
+    left = list(rolls_plan(sound).recordings)[3:6]
+    for number, recording in enumerate(left, 3):
+        parts.cut_to_part(recording, str(work / "parts" / f"{number}-{parts.fingerprint(recording)}"), rate=16000, samples=16384, overlap=0, one_clip=False, trim_db=None, states=16)
+    monkeypatch.setattr(module, "cut_in_place", lambda recording, *a, **k: (taken.append(recording.name), parts.cut_in_place(recording, *a, **k))[1])
+    assert contents(prepare("rolls", tmp_path / "out", from_=sound, workers=1).folder) == whole
+    assert taken == [f"{k:02}.wav" for k in range(6, 18)]
+
+
 @pytest.mark.parametrize("backend", ["threading", "multiprocessing", "loky"])
 def test_any_back_end_of_joblib_gives_the_same_bytes(backend, sound, whole, tmp_path):
     with joblib.parallel_config(backend=backend, n_jobs=2):
@@ -206,7 +219,8 @@ def test_any_back_end_of_joblib_gives_the_same_bytes(backend, sound, whole, tmp_
 def test_a_worker_that_does_not_see_the_folder(sound, tmp_path, monkeypatch):
     isdir = os.path.isdir
     monkeypatch.setattr("os.path.isdir", lambda path: not str(path).endswith("parts") and isdir(path))
-    with pytest.raises(InputError, match="all workers share"): prepare("rolls", tmp_path / "out", from_=sound, workers=1)
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        with pytest.raises(InputError, match="all workers share"): prepare("rolls", tmp_path / "out", from_=sound)
     assert not list(tmp_path.iterdir())
 
 
@@ -224,6 +238,20 @@ def test_what_was_promised_is_checked(how, tmp_path):
         else: assert prepare("one", tmp_path / "out").manifest["inputs"] == {"a": digest}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_turns_out_broken_at_its_end_leaves_nothing(workers, sound, whole, tmp_path):
+    def lying(from_):
+        plan = rolls_plan(from_)
+        plan.recordings = (replace(r, seconds=99) if r.name in ("03.wav", "17.wav") else r for r in plan.recordings)
+        return plan
+    SOURCES["lying"] = lying
+    clips, honest = prepare("lying", tmp_path / "out", from_=sound, workers=workers), prepare("rolls", tmp_path / "honest", from_=sound, workers=1)
+    assert [name for name, why in clips.manifest["skipped"] if "99.0 s were promised" in why] == ["03.wav", "17.wav"]
+    kept = [i for i in range(len(honest)) if honest.manifest["recordings"][honest.recording[i]] in clips.manifest["recordings"]]
+    assert len(kept) == len(clips) < len(honest) and np.array_equal(clips.start, honest.start[kept])
+    assert np.array_equal(clips.waves(range(len(clips))), honest.waves(kept)) and np.array_equal(clips.rolls(range(len(clips))), honest.rolls(kept))
+
+
 # the format
 
 def test_rolls_and_histories_go_by_previous(sound, tmp_path):
@@ -233,7 +261,7 @@ def test_rolls_and_histories_go_by_previous(sound, tmp_path):
     for i in range(len(clips)):
         number = int(names[clips.recording[i]][:2])
         total = sum(len(b) for b in blocks(sound / names[clips.recording[i]], rate=16000))
-        roll = noise_roll(number, total, rate=16000, samples=16384, states=16)
+        roll = noise_roll(number, total, rate=16000, samples=16384, states=16, start=0, overlap=0)
         k = clips.start[i] // clips.samples
         assert np.array_equal(clips.rolls([i])[0], roll[k])
         past = roll[k - 1] if k else np.zeros_like(roll[0])
@@ -345,8 +373,8 @@ def test_silence_is_left_out_at_the_ends_only(tmp_path):
     for at in (1.5, 3.0): sound[int(at * 22050):int((at + 0.5) * 22050)] += tone(0.5, rate=22050)
     soundfile.write(tmp_path / "in" / "a.wav", sound, 22050, subtype="FLOAT")
     soundfile.write(tmp_path / "in" / "b.wav", hiss, 22050, subtype="FLOAT")
-    (first, last), rate = sounding(tmp_path / "in" / "a.wav", trim_db=50)
-    assert rate == 22050 and abs(first / rate - 1.5) <= 0.01 and abs(last / rate - 3.5) <= 0.01
+    (first, last), length, rate = sounding(tmp_path / "in" / "a.wav", trim_db=50)
+    assert length == 5 * 22050 and rate == 22050 and abs(first / rate - 1.5) <= 0.01 and abs(last / rate - 3.5) <= 0.01
     clips = prepare("folder", tmp_path / "out", from_=tmp_path / "in", trim_db=50, samples=4000)
     assert clips.manifest["skipped"] == [["b.wav", "nothing in it is louder than 50 dB below full scale"]]
     assert abs(clips.start[0] - 1.5 * 16000) <= 160 and len(clips) == 8 and np.all(np.diff(clips.start) == 4000)

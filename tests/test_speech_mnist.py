@@ -7,10 +7,11 @@ import tarfile
 import numpy as np
 import pytest
 import soundfile
+from conftest import unpacked
 
 from audiosynth import speech_mnist, web
 from audiosynth.datasets import InputError
-from audiosynth.prepare import prepare
+from audiosynth.prepare import prepare, summary
 from audiosynth.speech_mnist import official_splits, oddity
 from audiosynth.sources import WORDS
 from audiosynth.web import RangeServer
@@ -51,13 +52,6 @@ def packed(path, files, prefix="./", mode="w:gz"):
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     return path
-
-
-def unpacked(folder, files):
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
 
 
 def sound(clips): return [(clips.folder / name).read_bytes() for name in ("clips.npy", "index.npz")]
@@ -136,8 +130,10 @@ def test_quiet_and_clipped_are_reported_and_dropped_when_asked(tmp_path):
     clips = prepare("speech-mnist", tmp_path / "all", from_=archive)
     assert len(clips) == 123 and clips.manifest["options"]["quiet"] == [quiet] and clips.manifest["options"]["clipped"] == [clipped]
     assert [n for n, _ in clips.manifest["skipped"]] == [broken]
+    assert f"1 quiet files are among them, the first is {quiet}" in summary(clips) and f"1 clipped files are among them, the first is {clipped}" in summary(clips)
     for option, name in (("drop_quiet", quiet), ("drop_clipped", clipped)):
         fewer = prepare("speech-mnist", tmp_path / option, from_=archive, **{option: True})
+        assert f"{option[5:]} files" not in summary(fewer)
         assert len(fewer) == 122 and name in [n for n, _ in fewer.manifest["skipped"]] and fewer.manifest["options"][option[5:]] == []
 
 
