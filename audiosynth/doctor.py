@@ -276,6 +276,7 @@ class Doctor(keras.callbacks.Callback):
         self.experiment, self.rate, self.say = experiment, clips.rate, say
         self.about = dict(game=experiment.game, price=10.0 if experiment.price is None else experiment.price)
         self.real, self.real_label = reference(clips, experiment.labels)
+        self.heard = max(HEARD, 2 * len(clips.labels) if experiment.labels else 0)
         self.lines, self.sounds = deque(maxlen=MEMORY), []
         self.said, self.passed, self.told = set(), set(), {"figures": set(), "sounds": set()}
         if past is not None:
@@ -312,12 +313,12 @@ def tell(self:Doctor, findings, kind):  # from the figures, or from the sounds
     self.said, self.passed, self.told[kind] = self.said | new, self.passed | over, self.told[kind] | set(now)
 
 @patch
-def hear(self:Doctor, model):  # a `TrainedModel`
+def hear(self:Doctor, model, waves=None):  # a `TrainedModel`; what it makes, each label in turn, None: `HEARD` clips, or two of each label
     "Listen to what it makes now."
     if not model.about.get("step"): return  # untrained: nothing to find out
-    n = max(HEARD, 2 * len(model.labels))
-    label = np.arange(n) % len(model.labels) if model.labels else None
-    self.sounds = listen_to(model.generate(n), self.real, rate=self.rate, label=label, real_label=self.real_label, young=model.about["step"] < YOUNG)
+    if waves is None: waves = model.generate(self.heard)
+    label = np.arange(len(waves)) % len(model.labels) if model.labels else None
+    self.sounds = listen_to(waves, self.real, rate=self.rate, label=label, real_label=self.real_label, young=model.about["step"] < YOUNG)
     self.tell(self.sounds, "sounds")
 
 def reference(clips, labels=False):

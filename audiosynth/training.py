@@ -24,7 +24,7 @@ from .experiments import Experiment, TrainedModel, build, choose, dataset, heari
 from .gan import held
 from .representations import FILE, load_representation
 from .runs import Run, model_at, read_log, write_checkpoint
-from .scale_out import first_line, precision, team_for, in_full
+from .scale_out import in_full, precision, team_for
 from .sources import load_clips
 
 # %% ../nbs/10_training.ipynb #715599b7
@@ -55,22 +55,23 @@ def keep(self:Keep):
     write_checkpoint(self.run.checkpoint(step), self.model, self.seconds)
     model = TrainedModel(in_full(self.model.averaged), self.model.representation, dict(self.about, step=step, seconds=self.seconds))
     model.save(self.run.folder/"model")
-    self.audition(model, step)
-    self.doctor.hear(model)
+    self.doctor.hear(model, self.audition(model, step))
     (self.run.folder/"doctor.txt").write_text(f"{self.doctor.found}\n")
     for old in self.run.checkpoints()[:-KEPT]: self.run.checkpoint(old).unlink()
     self.last, self.saved = step, time.monotonic()
 
 @patch
 def audition(self:Keep, model, step):
-    "The same few latents at every checkpoint, as WAV files and on TensorBoard."
-    waves = model.generate(AUDITION, seed=self.about["seed"])
+    "The same few latents at every checkpoint, as WAV files and on TensorBoard. Returns what the doctor listens to, some more."
+    heard = model.generate(max(AUDITION, self.doctor.heard if step else 0), seed=self.about["seed"])
+    waves = heard[:AUDITION]
     folder = self.run.sounds/f"step-{step:08d}"
     folder.mkdir(parents=True, exist_ok=True)
     for i, wave in enumerate(waves):
         name = model.labels[i % len(model.labels)] if model.labels else f"{i}"
         sf.write(folder/f"{i:02d}-{name}.wav", pcm16(wave), model.rate)
     with self.run.writer.as_default(step): tf.summary.audio("sounds", waves[:, :, None], model.rate, max_outputs=AUDITION)
+    return heard
 
 # %% ../nbs/10_training.ipynb #16a5ef76
 LOGGED = 10  # updates from one line of the log to the next
@@ -228,4 +229,4 @@ def go(run, gan, data, seen, todo, team):
     except Diverged as error: raise Diverged(f"{run.folder}: {error}; the run stands at update {last_good(run, gan)}: train into another folder") from error
     except tf.errors.OpError as error:
         if team.workers == 1: raise
-        raise InputError(f"{run.folder}: another worker is gone ({first_line(error)}); what was kept is whole: give every worker the same command again") from error
+        raise InputError(f"{run.folder}: another worker is gone; what was kept is whole: give every worker the same command again") from error
