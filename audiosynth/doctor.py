@@ -284,16 +284,18 @@ class Doctor(keras.callbacks.Callback):
             for line in zip(*(past[name] for name in names)):
                 if line[names.index("step")] % EVERY == 0: self.lines.append(dict(zip(names, line)))
         self.figures = examine(self.log, **self.about) if self.lines else Diagnosis([])
+        self.step = self.figures.step
 
     @property
     def log(self): return {name: np.array([line[name] for line in self.lines]) for name in self.lines[-1]}
 
     @property
     def found(self):  # the figures' findings and those of the last sounds
-        return Diagnosis([*self.figures, *self.sounds], self.figures.step)
+        return Diagnosis([*self.figures, *self.sounds], self.step)
 
     def on_train_batch_end(self, batch, logs=None):
         step, values = int(held(self.model.step)), {name: float(f"{np.asarray(value).item():.6g}") for name, value in logs.items() if name != "warnings"}
+        self.step = step
         bad = [name for name, value in values.items() if not np.isfinite(value)]
         if bad: raise Diverged(f"update {step}: {', '.join(bad)} {'are' if len(bad) > 1 else 'is'} NaN or infinite; {lower(self.experiment.learning_rate)}")
         if step % EVERY == 0:
