@@ -220,10 +220,11 @@ def go(run, gan, data, seen, todo, team):
     if keep: keep.set_model(gan)
     if keep and not int(held(gan.step)): keep.keep()
     try:
-        gan.fit(data, steps_per_epoch=todo or 2**31, verbose=0, shuffle=False, callbacks=seen)
+        try: gan.fit(data, steps_per_epoch=todo or 2**31, verbose=0, shuffle=False, callbacks=seen)
+        finally:  # the bar's line ends before anything is said
+            for watcher in seen: isinstance(watcher, Progress) and hasattr(watcher, "bar") and watcher.bar.close()
         if keep: keep.keep()
     except KeyboardInterrupt:
-        for watcher in seen: watcher.on_train_end()
         if keep: keep.keep()
         raise
     except Diverged as error: raise Diverged(f"{run.folder}: {error}; the run stands at update {last_good(run, gan)}: train into another folder") from error

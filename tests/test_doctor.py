@@ -9,8 +9,8 @@ import scipy.stats
 from audiosynth import doctor
 from audiosynth.doctor import Diagnosis, Diverged, Doctor, examine, expected_slope, last_good, robust_slope, sound_spread
 from audiosynth.experiments import TrainedModel, build, choose, dataset, representation_for
+from audiosynth.runs import Run, write_checkpoint
 from audiosynth.sources import load_clips
-from audiosynth.training import Run, write_checkpoint
 
 T = np.arange(2**14) / 16000
 LATE = np.arange(300) >= 230
