@@ -8,6 +8,7 @@ __all__ = ['MEL', 'ROWS', 'HEARING', 'MODEL', 'Hears', 'Experiment', 'choose', '
 
 # %% ../nbs/09_experiments.ipynb #a1be2166
 import json, os
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import tensorflow as tf
 from fastcore.basics import patch
 
 from .datasets import InputError
-from .gan import GAMES, GAN, Listener
+from .gan import GAMES, GAN, Listener, held
 from .gan_tts import RANDOM_WINDOWS
 from .networks import LATENT, NETWORKS, WIDTH, critic, fitting, generator, nearest
 from .representations import FILE, load_representation, named
@@ -134,7 +135,7 @@ def networks_for(experiment, representation, hearing, labels):  # fitted, the ge
         raise InputError(f"clips of {representation.samples} samples do not go with this row ({error}); prepare them with "
                          "4096, 8192, 16384, 32768 or 65536") from error
 
-def build(experiment, clips, representation, *, hearing=None, seed=0):  # a row; the data; fitted to them, and each critic's (`hearing_for`)
+def build(experiment, clips, representation, *, hearing=None, seed=0, scope=nullcontext()):  # a row; the data; fitted to them, and each critic's (`hearing_for`); a strategy's
     "A `GAN` ready for `fit`. `InputError` where clips and networks do not go together."
     if experiment.labels and not (clips.labels and (clips.label[clips.where("train")] >= 0).all()):
         raise InputError(f"{clips.folder}: this row says labels, and not every training clip has one; choose a row without labels")
@@ -144,6 +145,9 @@ def build(experiment, clips, representation, *, hearing=None, seed=0):  # a row;
     keras.utils.clear_session(free_memory=False)  # layers are named from 1: names order the graph, and its order the last bits of sums
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(seed)
+    with scope: return _built(experiment, representation, hearing, marginal, seed)
+
+def _built(experiment, representation, hearing, marginal, seed):
     network, listeners = networks_for(experiment, representation, hearing, len(marginal or ()))
     gan = GAN(network, listeners, representation=representation, game=experiment.game, price=experiment.price, marginal=marginal,
               shift=experiment.shift, average=experiment.average, seed=seed)
@@ -154,7 +158,7 @@ def build(experiment, clips, representation, *, hearing=None, seed=0):  # a row;
 # %% ../nbs/09_experiments.ipynb #8a564bac
 def dataset(gan, clips, *, batch, seed=0):
     "A `tf.data.Dataset` that begins where the GAN stands."
-    n, start = batch * gan.game.critic_steps, int(gan.step)
+    n, start = batch * gan.game.critic_steps, int(held(gan.step))
     signature = {"wave": tf.TensorSpec((n, clips.samples), tf.float32), "label": tf.TensorSpec((n,), tf.int32)}
     return tf.data.Dataset.from_generator(lambda: clips.batches(n, seed=seed, start_step=start), output_signature=signature).prefetch(2)
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TINY', 'mean', 'softplus', 'GAMES', 'Z', 'LABEL', 'ALPHA', 'REAL', 'FAKE', 'PURPOSES', 'FLOOR', 'slopes', 'between',
-           'steepness', 'gradient_penalty', 'squared_slope', 'label_loss', 'Game', 'draws', 'jitter', 'excerpt',
-           'Listener', 'GAN']
+           'steepness', 'gradient_penalty', 'squared_slope', 'label_loss', 'Game', 'draws', 'replicas', 'held', 'own',
+           'jitter', 'excerpt', 'Listener', 'GAN', 'apply']
 
 # %% ../nbs/08_gan.ipynb #c52da008
 from dataclasses import dataclass
@@ -74,11 +74,24 @@ Z, LABEL, ALPHA, REAL, FAKE = PURPOSES = range(5)  # what chance is for
 
 def draws(seed, step, substep, purpose, critic=0):  # ints or int tensors
     "A key for TensorFlow's stateless random functions, (2,) int32."
-    replica = tf.distribute.get_replica_context()
-    replica = replica.replica_id_in_sync_group if replica else 0
     key = tf.random.fold_in(tf.stack([tf.cast(seed, tf.int32), 0]), step)
-    for part in (substep, purpose + len(PURPOSES) * critic, replica): key = tf.random.fold_in(key, part)
+    for part in (substep, purpose + len(PURPOSES) * critic, 0): key = tf.random.fold_in(key, part)
     return key
+
+def replicas():
+    "How many devices share this update."
+    context = tf.distribute.get_replica_context()
+    return context.num_replicas_in_sync if context else 1
+
+def held(variable):  # Keras's
+    "A variable's value as NumPy's, whether one device holds it or many."
+    return variable.value.numpy()
+
+def own(draw, n):  # so many → a tensor of so many; clips of this replica
+    "This replica's part of one draw for all replicas."
+    if replicas() == 1: return draw(n)
+    first = n * tf.distribute.get_replica_context().replica_id_in_sync_group
+    return draw(n * replicas())[first:first + n]
 
 # %% ../nbs/08_gan.ipynb #6ed31f60
 FLOOR = -1.0  # silence in a normalised picture
@@ -87,15 +100,15 @@ def jitter(x, key, *, frames, bins, gain=0.1):  # (batch, frames, bins, channels
     "Shift every picture by its own random number of frames and bins, silence coming in; scale its height above silence."
     above, batch = x - FLOOR, tf.shape(x)[0]
     for axis, most, form in ((1, frames, "bij,bjwc->biwc"), (2, bins, "bij,bhjc->bhic")):
-        by = tf.random.stateless_uniform([batch, 1], tf.random.fold_in(key, axis), -most, most + 1, tf.int32)
+        by = own(lambda n: tf.random.stateless_uniform([n, 1], tf.random.fold_in(key, axis), -most, most + 1, tf.int32), batch)
         above = tf.einsum(form, tf.one_hot(tf.range(x.shape[axis]) + by, x.shape[axis]), above)
-    factor = 1 + tf.random.stateless_uniform([batch, 1, 1, 1], tf.random.fold_in(key, 0), -gain, gain)
+    factor = 1 + own(lambda n: tf.random.stateless_uniform([n, 1, 1, 1], tf.random.fold_in(key, 0), -gain, gain), batch)
     return FLOOR + factor * above
 
 # %% ../nbs/08_gan.ipynb #34f816a3
 def excerpt(x, key, length):  # (batch, samples, …); a key of `draws`; samples
     "So many samples of each clip, from a random place: (batch, length, …)."
-    start = tf.random.stateless_uniform([tf.shape(x)[0], 1], key, 0, x.shape[1] - length + 1, tf.int32)
+    start = own(lambda n: tf.random.stateless_uniform([n, 1], key, 0, x.shape[1] - length + 1, tf.int32), tf.shape(x)[0])
     return tf.gather(x, start + tf.range(length), axis=1, batch_dims=1)
 
 # %% ../nbs/08_gan.ipynb #1bc35a05
@@ -132,19 +145,24 @@ class GAN(keras.Model):
         if len({*self.suffixes}) < len(self.suffixes): raise InputError(f"critics {', '.join(l.name for l in self.listeners)}: each must hear in its own way")
         self.game, self.shift, self.clarity = GAMES[game], shift, clarity
         self.price = self.game.weight if price is None else price
-        self.average, self.seed = average, seed
+        self.average, self.seed, self.flat = average, seed, None  # clips in a replica's flat batch; None: as its shape says
         graph = dict(autograph=False, experimental_attributes={"_noinline": True})  # built once for all updates of a critic
         self.lesson = self.losses if len(self.critics) == 1 else tf.function(self.losses, **graph)
         self.chances = None if marginal is None else tf.math.log(tf.constant(marginal, tf.float32) / sum(marginal))
         self.averaged = keras.models.clone_model(generator) if average else generator
         self.averaged.set_weights(generator.get_weights())
-        self.step = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="step")
-        self.total = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="total")
+        kept = dict(initializer="zeros", trainable=False, aggregation="only_first_replica")
+        self.step = self.add_weight(shape=(), dtype="int64", name="step", **kept)
+        self.total = self.add_weight(shape=(), dtype="int64", name="total", **kept)
+        self.paid = self.add_weight(shape=(len(self.critics),), dtype="float32", name="paid", **kept)  # the last penalties
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        "Keras would call the model on a batch before it is shared out; its networks are built already."
 
     def compile(self, generator_optimizer, critic_optimizers, falling=False):  # one optimizer for each critic
         super().compile(optimizer=generator_optimizer, jit_compile=False)
         self.critic_optimizers, self.falling = list(critic_optimizers), falling
-        self.rates = [float(o.learning_rate) for o in (generator_optimizer, *self.critic_optimizers)]
+        self.rates = [float(held(o.learning_rate)) for o in (generator_optimizer, *self.critic_optimizers)]
         self.optimizer.build(self.generator.trainable_variables)
         for optimizer, critic in zip(self.critic_optimizers, self.critics, strict=True): optimizer.build(critic.trainable_variables)
 
@@ -153,11 +171,11 @@ class GAN(keras.Model):
 def fakes(self:GAN, n, substep):  # how many; which draw of this step
     "Fresh random clips: the pair [x] or [x, label]."
     latent = self.generator.inputs[0].shape[-1]
-    z = tf.random.stateless_uniform((n, latent), draws(self.seed, self.step, substep, Z), -1, 1)
-    if self.chances is None: return [self.generator([z], training=True)]
-    drawn = tf.random.stateless_categorical(self.chances[None], n, draws(self.seed, self.step, substep, LABEL))
-    label = tf.cast(drawn[0], tf.int32)
-    return [self.generator([z, label], training=True), label]
+    z = own(lambda n: tf.random.stateless_uniform((n, latent), draws(self.seed, self.step, substep, Z), -1, 1), n)
+    if self.chances is None: return [tf.cast(self.generator([z], training=True), tf.float32)]
+    drawn = own(lambda n: tf.random.stateless_categorical(self.chances[None], n, draws(self.seed, self.step, substep, LABEL))[0], n)
+    label = tf.cast(drawn, tf.int32)
+    return [tf.cast(self.generator([z, label], training=True), tf.float32), label]
 
 @patch
 def heard(self:GAN, x):  # what the generator emits
@@ -175,8 +193,8 @@ def seen(self:GAN, i, x, substep, purpose):  # which critic; (batch, …); `REAL
 @patch
 def judge(self:GAN, i, pair):  # which critic; [x] or [x, label]
     "Critic i's score (batch, 1) and, with a label, how badly it guesses it."
-    if len(pair) == 1: return self.critics[i](pair, training=True), 0.0
-    score, logits = self.critics[i](pair, training=True)
+    if len(pair) == 1: return tf.cast(self.critics[i](pair, training=True), tf.float32), 0.0
+    score, logits = (tf.cast(said, tf.float32) for said in self.critics[i](pair, training=True))
     return score, label_loss(logits, pair[1])
 
 # %% ../nbs/08_gan.ipynb #92f7c240
@@ -194,11 +212,16 @@ def losses(self:GAN, i, real, fake, alpha, pay):  # which critic; [x, …] of th
 def teach(self:GAN, i, real, fake, substep):  # which critic; [x, …] of the data, of the generator; 0 … critic_steps − 1
     "One update of critic i. Returns its losses."
     real, fake = [self.seen(i, real[0], substep, REAL), *real[1:]], [self.seen(i, fake[0], substep, FAKE), *fake[1:]]
-    alpha = tf.random.stateless_uniform([real[0].shape[0]], draws(self.seed, self.step, substep, ALPHA, i))
+    alpha = own(lambda n: tf.random.stateless_uniform([n], draws(self.seed, self.step, substep, ALPHA, i)), real[0].shape[0])
     learn, due = lambda pay: self.lesson(i, real, fake, alpha, pay), (self.step * self.game.critic_steps + substep) % self.game.price_every == 0
     gap, loss, paid, *gradients = learn(True) if self.game.price_every == 1 else tf.cond(due, lambda: learn(True), lambda: learn(False))
-    self.critic_optimizers[i].apply(gradients, self.critics[i].trainable_variables)
+    apply(self.critic_optimizers[i], gradients, self.critics[i].trainable_variables)
     return {"gap": gap, "critic_loss": loss, "penalty": paid, "critic_gradient": tf.linalg.global_norm(gradients)}
+
+def apply(optimizer, gradients, weights):
+    "One step of an optimizer. Keras adds up what the replicas found; the gradient of the whole batch is the mean."
+    if replicas() > 1: gradients = [g if g is None else tf.math.scalar_mul(1 / replicas(), g) for g in gradients]
+    optimizer.apply(gradients, weights)
 
 # %% ../nbs/08_gan.ipynb #e4dc0dcf
 @patch
@@ -222,7 +245,7 @@ def generator_update(self:GAN, n):  # how many clips
             score, guess = self.judge(i, [self.seen(i, heard, substep, FAKE), *asked])
             loss += self.listeners[i].weight * (self.game.generator(score) + self.clarity * guess)
     gradients = tape.gradient(loss, self.generator.trainable_variables)
-    self.optimizer.apply(gradients, self.generator.trainable_variables)
+    apply(self.optimizer, gradients, self.generator.trainable_variables)
     return {"generator_loss": loss, "generator_gradient": tf.linalg.global_norm(gradients)}
 
 @patch
@@ -230,7 +253,13 @@ def average_update(self:GAN):
     "Let the averaged generator follow."
     done = tf.cast(self.step, tf.float32)
     keep = tf.minimum(self.average, (1 + done) / (10 + done))
-    for slow, fast in zip(self.averaged.weights, self.generator.weights): slow.assign(fast + keep * (slow - fast))
+    if replicas() == 1:
+        for slow, fast in zip(self.averaged.weights, self.generator.weights): slow.assign(fast + keep * (slow - fast))
+        return
+    def everywhere(strategy, keep):
+        move = lambda slow, fast, keep: slow.assign(fast + keep * (slow - fast))
+        for slow, fast in zip(self.averaged.weights, self.generator.weights): strategy.extended.update(slow.value, move, args=(fast.value, keep), group=False)
+    tf.distribute.get_replica_context().merge_call(everywhere, args=(keep,))
 
 # %% ../nbs/08_gan.ipynb #e2ad2e2f
 @patch
@@ -241,8 +270,24 @@ def rate_share(self:GAN):
 
 # %% ../nbs/08_gan.ipynb #07fe61a2
 @patch
+def told(self:GAN, logs):
+    "What to log of an update."
+    if replicas() > 1:
+        context = tf.distribute.get_replica_context()
+        logs = {name: tf.reshape(context.all_reduce("MEAN", value), (1,)) for name, value in logs.items()}  # Keras cannot reduce scalars
+    if self.game.price_every == 1: return logs
+    names, steps = ["penalty" + suffix for suffix in self.suffixes], self.game.critic_steps
+    now = tf.reshape(tf.stack([logs[name] for name in names]), (-1,))
+    due = (self.step * steps + steps - 1) % self.game.price_every == 0
+    last = tf.where(due, now, self.paid)
+    self.paid.assign(last)
+    return logs | {name: tf.reshape(last[i], logs[name].shape) for i, name in enumerate(names)}
+
+# %% ../nbs/08_gan.ipynb #8d6adffd
+@patch
 def train_step(self:GAN, data):
     "One update of the generator, after those of the critics. data: wave (critic_steps·batch, samples), label (critic_steps·batch,)."
+    if self.flat: data = {name: tf.ensure_shape(part, (self.flat, *part.shape[1:])) for name, part in data.items()}
     if self.falling:
         for optimizer, rate in zip((self.optimizer, *self.critic_optimizers), self.rates): optimizer.learning_rate.assign(rate * self.rate_share())
     reals, steps = [listener.representation.encode(data["wave"]) for listener in self.listeners], self.game.critic_steps
@@ -254,5 +299,6 @@ def train_step(self:GAN, data):
         logs = self.critic_update([x[part] for x in reals], [c[part] for c in condition], k)
     logs |= self.generator_update(n)
     if self.average: self.average_update()
+    logs = self.told(logs)
     self.step.assign_add(1)
     return logs

@@ -1,5 +1,7 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 "Every ailment is made and found, and nothing is found in a run that is well."
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -7,8 +9,8 @@ import scipy.stats
 from audiosynth import doctor
 from audiosynth.doctor import Diagnosis, Diverged, Doctor, examine, expected_slope, last_good, robust_slope, sound_spread
 from audiosynth.experiments import TrainedModel, build, choose, dataset, representation_for
+from audiosynth.runs import Run, write_checkpoint
 from audiosynth.sources import load_clips
-from audiosynth.training import Run, write_checkpoint
 
 T = np.arange(2**14) / 16000
 LATE = np.arange(300) >= 230
@@ -112,6 +114,25 @@ def test_a_generator_with_one_way_to_say_each_word_has_collapsed(digits):
     sounds, said, real, label = real[np.tile(first, 3)], np.tile(np.arange(10), 3), real[::5], label[::5]
     assert names(healthy(), sounds=sounds, real=real) == set()  # ten different words
     assert names(healthy(), sounds=sounds, real=real, label=said, real_label=label) == {"mode collapse"}
+
+
+def test_of_too_few_clips_nothing_is_said(digits):
+    real = digits[0][::7]
+    for name, make in SICK.items():
+        for n in (1, 3, doctor.FEWEST - 1):
+            found = examine(healthy(), make(digits[0])[:n], real, game="wgan_gp")
+            assert not found.warnings and f"{n} clips are too few" in str(found), (name, n)
+    assert names(healthy(), sounds=SICK["mode collapse"](digits[0]), real=real[:doctor.FEWEST - 1]) == set()  # nothing to compare to
+
+
+def test_a_warning_is_said_once_and_once_when_it_is_over():
+    clips, said = load_clips("digits"), []
+    watching = Doctor(choose("digit", width=2, batch=2), clips, say=said.append)
+    watching.set_model(SimpleNamespace(step=SimpleNamespace(value=SimpleNamespace(numpy=lambda: 50))))
+    sick = Diagnosis([doctor.Symptom("silence", "warning", "all is silent", 1.0)])
+    for findings in (sick, sick, [], [], sick, []): watching.tell(findings, "sounds")
+    watching.tell([], "figures")
+    assert said == ["! silence: all is silent (update 50)", "✓ silence: over (update 50)"]
 
 
 def test_nan_in_the_sounds_is_fatal(digits):

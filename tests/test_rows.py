@@ -16,8 +16,9 @@ from audiosynth.experiments import (ROWS, Experiment, Hears, TrainedModel, build
 from audiosynth.gan import FAKE, GAMES, REAL, between, draws, excerpt, gradient_penalty, slopes, squared_slope
 from audiosynth.gan_tts import RANDOM_WINDOWS
 from audiosynth.representations import convert
+from audiosynth.runs import Run, parts, read_checkpoint, stored, write_checkpoint
 from audiosynth.sources import load_clips, prepare
-from audiosynth.training import Run, parts, read_checkpoint, stored, train, write_checkpoint
+from audiosynth.training import train
 
 SEVERAL = [row for row in ROWS if len(ROWS[row].critics) > 1]
 STEPS, STOPS = 5, 3  # updates; random places to stop
@@ -188,6 +189,28 @@ def test_the_other_game(row, clips, made):
     before = state(gan)
     advance(gan, clips, 2)
     assert gan.game.critic_steps == 1 and not same(before, state(gan)) and all(np.isfinite(v).all() for v in state(gan).values())
+
+
+def test_a_penalty_that_was_not_paid_now_is_logged_as_last_paid(clips, made, tmp_path):
+    "In `r1` it is paid at updates 1, 9, 17, …; between, and by a run that was stopped and goes on, the last one is told."
+    class Told(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None): self.paid = []
+        def on_train_batch_end(self, batch, logs=None): self.paid.append(float(logs["penalty"]))
+    def run(gan, steps):
+        gan.fit(dataset(gan, clips, batch=2, seed=3), steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[told := Told()])
+        return told.paid
+    gan = made("digit")
+    paid = run(gan, 6)
+    write_checkpoint(tmp_path/"6.npz", gan, 0)
+    paid += run(gan, 4)
+    assert paid[0] > 0 and paid[:8] == 8 * paid[:1] and paid[8] != paid[0] and paid[9] == paid[8] > 0
+    again = made("digit")
+    read_checkpoint(tmp_path/"6.npz", again)
+    assert run(again, 4) == paid[6:]
+    kept, _ = stored(tmp_path/"6.npz")
+    np.savez(tmp_path/"old.npz", seconds=0, **{name: value for name, value in kept.items() if name != "progress/002"})  # as before penalties were kept
+    read_checkpoint(tmp_path/"old.npz", again)
+    assert int(again.step) == 6
 
 
 @pytest.mark.parametrize("row", ["wave_mag", "stft"])

@@ -8,12 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import soundfile as sf
 
+from audiosynth.doctor import Diverged
 from audiosynth.experiments import load_model
-from audiosynth.training import Run, stored, train
+from audiosynth.runs import Run, read_log, stored
+from audiosynth.training import train
 
 SMALL = {"wave": ["--samples", "4096"], "stft_wave": ["--samples", "4096"], "digit": ["--samples", "16384"]}  # one critic, two, labels; the others in test_rows
 
@@ -109,11 +112,37 @@ def test_generate_leaves_sounds_and_a_page(trained, tmp_path):
 
 def test_what_a_run_leaves(trained):
     names = {p.name for p in trained.iterdir()}
-    assert names == {"checkpoints", "experiment.json", "log.csv", "model", "representation.json", "sounds", "tensorboard"}
+    assert names == {"checkpoints", "doctor.txt", "experiment.json", "log.csv", "model", "representation.json", "sounds", "tensorboard"}
     assert {p.name for p in (trained/"model").iterdir()} == {"generator.keras", "representation.json", "model.json"}
     assert len(list((trained/"sounds"/"step-00000004").glob("*.wav"))) == 10
     events = b"".join(p.read_bytes() for p in (trained/"tensorboard").iterdir())
-    assert all(word in events for word in (b"gap", b"critic_gradient", b"sounds"))
+    assert all(word in events for word in (b"gap", b"critic_gradient", b"sounds", b"warnings"))
+    assert "After 4 updates: nothing to worry about" in (trained/"doctor.txt").read_text()
+    log = read_log(trained)
+    assert log["step"].tolist() == [4] and log["warnings"].tolist() == [0] and log["penalty"][0] > 0  # paid at the first update
+
+
+def test_a_run_whose_numbers_go_stops_at_the_last_good_checkpoint(tmp_path):
+    words = ["train", "digit", "--width", 2, "--batch", 2, "--save-every", 1, "--steps", 400, "--learning-rate", 100, "--out", tmp_path/"run"]
+    said = refused(*words)
+    run = Run(tmp_path/"run")
+    at = run.checkpoints()[-1]
+    assert "NaN or infinite" in said and "from 100 to 3e+01" in said and f"stands at update {at}:" in said
+    assert all(np.isfinite(value).all() for value in end(run.folder, at).values())
+    log = read_log(run.folder) if run.log.exists() else {}
+    assert all(np.isfinite(values).all() for values in log.values())
+
+
+class Spoil(keras.callbacks.Callback):
+    "Weights go between two updates; the losses are still numbers."
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.step) == 3: self.model.generator.weights[0].assign(self.model.generator.weights[0] * np.nan)
+
+
+def test_weights_that_are_no_numbers_are_never_kept(tmp_path):
+    with pytest.raises(Diverged, match="weights are NaN or infinite.*stands at update 2"):
+        train("digit", "digits", tmp_path/"run", steps=5, width=2, batch=2, save_every=1, quiet=True, callbacks=[Spoil()])
+    assert Run(tmp_path/"run").checkpoints() == [0, 1, 2] and load_model(tmp_path/"run").generate(2).std() > 0
 
 
 def test_bad_words_are_refused_in_one_line(trained, tmp_path):
@@ -154,6 +183,23 @@ def test_a_foreign_or_damaged_model_is_refused(trained, tmp_path):
     assert "generator.keras" in refused("generate", tmp_path/"model")
     (tmp_path/"model"/"model.json").write_text("[]")
     assert "model.json" in refused("generate", tmp_path/"model")
+
+
+def test_code_in_a_model_is_refused(trained, tmp_path):
+    "A layer that holds a function is what a hostile model would carry; so is a class from anywhere."
+    import shutil
+    import zipfile
+    z = keras.Input((64,), name="z")
+    keras.Model([z], keras.layers.Lambda(lambda x: x * 2)(z)).save(tmp_path/"lambda.keras")
+    shutil.copytree(trained/"model", tmp_path/"model")
+    shutil.copy(tmp_path/"lambda.keras", tmp_path/"model"/"generator.keras")
+    assert "generator.keras: cannot be loaded" in refused("generate", tmp_path/"model")
+    with zipfile.ZipFile(trained/"model"/"generator.keras") as good, zipfile.ZipFile(tmp_path/"model"/"generator.keras", "w") as bad:
+        for name in good.namelist():
+            content = good.read(name)
+            if name == "config.json": content = content.replace(b'"class_name": "Dense"', b'"class_name": "system"', 1).replace(b'"module": "keras.layers"', b'"module": "os"')
+            bad.writestr(name, content)
+    assert "generator.keras: cannot be loaded" in refused("generate", tmp_path/"model")
 
 
 def test_a_full_disk_loses_nothing(tmp_path):

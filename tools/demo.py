@@ -10,7 +10,8 @@ quiet_tensorflow()
 
 from audiosynth.listen import page
 from audiosynth.sources import load_clips
-from audiosynth.training import Run, model_at, stored, train
+from audiosynth.runs import Run, model_at, stored
+from audiosynth.training import train
 
 REAL, GENERATED = 3, 5  # clips of each digit on the page
 
