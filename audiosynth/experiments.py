@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from fastcore.basics import patch
 
+from .adam import Adam
 from .datasets import InputError
 from .gan import GAMES, GAN, Listener
 from .gan_tts import RANDOM_WINDOWS
@@ -147,7 +148,7 @@ def build(experiment, clips, representation, *, hearing=None, seed=0):  # a row;
     network, listeners = networks_for(experiment, representation, hearing, len(marginal or ()))
     gan = GAN(network, listeners, representation=representation, game=experiment.game, price=experiment.price, marginal=marginal,
               shift=experiment.shift, average=experiment.average, seed=seed)
-    adam = lambda: keras.optimizers.Adam(experiment.learning_rate, experiment.beta_1, experiment.beta_2, epsilon=1e-8)
+    adam = lambda: Adam(experiment.learning_rate, experiment.beta_1, experiment.beta_2, epsilon=1e-8)
     gan.compile(adam(), [adam() for _ in listeners], falling=experiment.falling)
     return gan
 
