@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from fastcore.basics import patch
 
+from .adam import Adam
 from .datasets import InputError
 from .gan import GAMES, GAN, Listener, held
 from .gan_tts import RANDOM_WINDOWS
@@ -151,7 +152,7 @@ def _built(experiment, representation, hearing, marginal, seed):
     network, listeners = networks_for(experiment, representation, hearing, len(marginal or ()))
     gan = GAN(network, listeners, representation=representation, game=experiment.game, price=experiment.price, marginal=marginal,
               shift=experiment.shift, average=experiment.average, seed=seed)
-    adam = lambda: keras.optimizers.Adam(experiment.learning_rate, experiment.beta_1, experiment.beta_2, epsilon=1e-8)
+    adam = lambda: Adam(experiment.learning_rate, experiment.beta_1, experiment.beta_2, epsilon=1e-8)
     gan.compile(adam(), [adam() for _ in listeners], falling=experiment.falling)
     return gan
 

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from .convolutions import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
 from .datasets import InputError
 
 # %% ../nbs/07_networks.ipynb #506334aa
@@ -58,8 +59,8 @@ def wave_generator(shape, *, width=WIDTH, latent=LATENT, labels=0):  # shape (sa
     (start,), (deep, *channels) = start_of(shape[:1], STRIDE**LAYERS), channels_of(width, LAYERS)
     inputs, h = latent_inputs(latent, labels)
     h = layers.ReLU()(layers.Reshape((start, deep))(layers.Dense(start * deep)(h)))
-    for n in channels: h = layers.Conv1DTranspose(n, KERNEL, STRIDE, padding="same", activation="relu")(h)
-    return keras.Model(inputs, layers.Conv1DTranspose(shape[-1], KERNEL, STRIDE, padding="same", activation="tanh")(h), name="generator")
+    for n in channels: h = Conv1DTranspose(n, KERNEL, STRIDE, padding="same", activation="relu")(h)
+    return keras.Model(inputs, Conv1DTranspose(shape[-1], KERNEL, STRIDE, padding="same", activation="tanh")(h), name="generator")
 
 # %% ../nbs/07_networks.ipynb #01f6cba1
 SLOPE = 0.2  # of the leaky ReLU
@@ -69,7 +70,7 @@ def wave_critic(shape, *, width=WIDTH, labels=0):  # shape (samples, 1)
     start_of(shape[:1], STRIDE**LAYERS)
     x = h = keras.Input(shape, name="x")
     for n in reversed(channels_of(width, LAYERS)):
-        h = layers.LeakyReLU(SLOPE)(layers.Conv1D(n, KERNEL, STRIDE, padding="same")(h))
+        h = layers.LeakyReLU(SLOPE)(Conv1D(n, KERNEL, STRIDE, padding="same")(h))
     return critic_outputs(x, layers.Flatten()(h), labels)
 
 # %% ../nbs/07_networks.ipynb #6332f07d
@@ -80,15 +81,15 @@ def image_generator(shape, *, width=WIDTH, latent=LATENT, labels=0):  # shape (f
     start, (deep, *channels) = start_of(shape[:2], 2**LAYERS), channels_of(width, LAYERS)
     inputs, h = latent_inputs(latent, labels)
     h = layers.ReLU()(layers.Reshape((*start, deep))(layers.Dense(math.prod(start) * deep)(h)))
-    for n in channels: h = layers.Conv2DTranspose(n, SIDE, 2, padding="same", activation="relu")(h)
-    return keras.Model(inputs, layers.Conv2DTranspose(shape[-1], SIDE, 2, padding="same", activation="tanh")(h), name="generator")
+    for n in channels: h = Conv2DTranspose(n, SIDE, 2, padding="same", activation="relu")(h)
+    return keras.Model(inputs, Conv2DTranspose(shape[-1], SIDE, 2, padding="same", activation="tanh")(h), name="generator")
 
 def image_critic(shape, *, width=WIDTH, labels=0):  # shape (frames, bins, channels)
     "SpecGAN's critic."
     start_of(shape[:2], 2**LAYERS)
     x = h = keras.Input(shape, name="x")
     for n in reversed(channels_of(width, LAYERS)):
-        h = layers.LeakyReLU(SLOPE)(layers.Conv2D(n, SIDE, 2, padding="same")(h))
+        h = layers.LeakyReLU(SLOPE)(Conv2D(n, SIDE, 2, padding="same")(h))
     return critic_outputs(x, layers.Flatten()(h), labels)
 
 # %% ../nbs/07_networks.ipynb #017bfce6

@@ -1,0 +1,207 @@
+# Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
+"""The convolutions and Adam are Keras's: the same sums to every order of differentiation, the same weights under the same names, files that open either way."""
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from audiosynth import convolutions, networks
+from audiosynth.adam import Adam
+from audiosynth.convolutions import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
+from audiosynth.experiments import TrainedModel, build, choose, load_model, representation_for
+from audiosynth.gan import between, gradient_penalty
+from audiosynth.sources import load_clips
+from audiosynth.training import parts, read_checkpoint, write_checkpoint
+
+KINDS = (Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose)
+SETTINGS = {1: dict(kernel_size=36, strides=4), 2: dict(kernel_size=6, strides=2)}
+TOLERANCE = 1e-5  # relative, of the largest entry
+
+
+def theirs(kind): return getattr(layers, kind.__name__)
+def normal(*shape, seed=0): return np.random.default_rng(seed).normal(size=shape)
+
+
+def near(one, two, tolerance=TOLERANCE):
+    one, two = np.asarray(one, "float64"), np.asarray(two, "float64")
+    return one.shape == two.shape and np.abs(one - two).max() <= tolerance * np.abs(two).max()
+
+
+@pytest.fixture(params=["folded", "windows"])
+def way(request, monkeypatch):
+    "Both ways in turn, whatever the shape."
+    monkeypatch.setattr(convolutions, "HEAVY", 0 if request.param == "windows" else 2**60)
+    return request.param
+
+
+@pytest.fixture
+def stock_networks(monkeypatch):
+    "A `with` in which networks are made of Keras's own layers."
+    def use():
+        for kind in KINDS: monkeypatch.setattr(networks, kind.__name__, theirs(kind))
+    yield use
+    monkeypatch.undo()
+
+
+def derivatives(layer, x, into, again):
+    "Output, gradients, and the gradients of a gradient, as the penalty takes them."
+    with tf.GradientTape() as outer:
+        outer.watch([x, into])
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = layer(x)
+            total = tf.reduce_sum(tf.square(y) * into)
+        slope = inner.gradient(total, x)
+        second = tf.reduce_sum(slope * again)
+    return [y, slope, *outer.gradient(second, [x, into, *layer.trainable_variables])]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_derivative_of_a_layer_is_the_stock_layers(kind, way):
+    ours, stock = [made(3, padding="same", dtype="float64", bias_initializer="ones", **SETTINGS[1 if "1" in kind.__name__ else 2]) for made in (kind, theirs(kind))]
+    x = tf.constant(normal(2, 32, 2) if ours.rank == 1 else normal(2, 8, 12, 2))
+    into, again = tf.constant(normal(*ours(x).shape, seed=1)), tf.constant(normal(*x.shape, seed=2))
+    stock(x); stock.set_weights(ours.get_weights())
+    for one, two in zip(derivatives(ours, x, into, again), derivatives(stock, x, into, again), strict=True): assert near(one, two, 1e-10)
+
+
+def single_and_double(make):
+    "A network or layer in both precisions, with the same weights."
+    made, policy = [], keras.config.dtype_policy()
+    try:
+        for name in ("float32", "float64"):
+            keras.config.set_dtype_policy(name)
+            made.append(make())
+    finally: keras.config.set_dtype_policy(policy)
+    made[1].set_weights(made[0].get_weights())
+    return made
+
+
+def loss_gradients(critic, real, fake, alpha):
+    "Of a critic's whole loss, penalty included."
+    score = lambda x: critic([x])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(score(fake)) - tf.reduce_mean(score(real)) + 10 * gradient_penalty(score, between([real], [fake], alpha))
+    return [loss, *tape.gradient(loss, critic.trainable_variables)]
+
+
+@pytest.mark.parametrize("batch", [3, 16, 48])
+@pytest.mark.parametrize("network,shape", [("wavegan", (2**12, 1)), ("specgan", (32, 64, 2))])
+def test_the_gradient_of_the_critics_loss_equals_float64(network, shape, batch, way):
+    keras.utils.set_random_seed(1)
+    critics = single_and_double(lambda: networks.critic(shape, network=network, width=4))
+    found = []
+    for critic in critics:
+        kind = critic.compute_dtype
+        arrays = [tf.constant(a.astype("float32"), kind) for a in (normal(batch, *shape), .3 * normal(batch, *shape, seed=1) + .3, np.linspace(0, 1, batch))]
+        found.append(tf.function(loss_gradients, autograph=False)(critic, *arrays))
+    for single, double in zip(*found, strict=True): assert near(single, double)
+
+
+@pytest.mark.parametrize("batch", [16, 48])
+@pytest.mark.parametrize("kind,shape,outputs", [(Conv1D, (64, 512), 1024), (Conv1DTranspose, (16, 1024), 512), (Conv1D, (1024, 1), 64), (Conv1DTranspose, (1024, 64), 1),
+                                                (Conv1D, (512, 64), 128), (Conv2D, (16, 32, 64), 128), (Conv2DTranspose, (16, 32, 64), 1)])
+def test_gradients_of_the_papers_layers_equal_float64(kind, shape, outputs, batch):
+    keras.utils.set_random_seed(1)
+    def make():
+        layer = kind(outputs, padding="same", **SETTINGS[len(shape) - 1])
+        layer.build((None, *shape))
+        return layer
+    found = []
+    for layer in single_and_double(make):
+        x = tf.constant(normal(batch, *shape).astype("float32"), layer.dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            total = tf.reduce_sum(y * tf.constant(normal(*y.shape, seed=1).astype("float32"), layer.dtype))
+        found.append([y, *tape.gradient(total, [x, layer.trainable_variables[0]])])
+    for single, double in zip(*found, strict=True): assert near(single, double)
+
+
+def test_which_way_a_layer_goes():
+    def goes(*kernel, positions): return convolutions.heavy(tf.zeros(kernel), positions)
+    assert goes(1, 36, 512, 1024, positions=16) and goes(1, 36, 256, 512, positions=64)
+    assert not goes(1, 36, 64, 128, positions=16) and not goes(1, 36, 128, 256, positions=256)
+    def foldable(size=36, strides=4, steps=64, **settings): return convolutions.foldable(Conv1D(2, size, strides, **{"padding": "same", **settings}), (steps,))
+    assert foldable() and not foldable(padding="valid") and not foldable(steps=66) and not foldable(size=25) and not foldable(steps=None)
+    assert not convolutions.foldable(Conv2D(2, 4, 2, padding="same"), (8, 8)) and not foldable(size=3, strides=1, dilation_rate=2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_gpu_and_where_nothing_can_be_folded_the_stock_layer_is_what_runs(kind, monkeypatch):
+    def refuse(*_): raise AssertionError("folded")
+    for name in ("convolve", "convolve_transpose"): monkeypatch.setattr(convolutions, name, refuse)
+    settings = SETTINGS[1 if "1" in kind.__name__ else 2]
+    x = tf.zeros((2, *(8,) * (1 if "1" in kind.__name__ else 2), 1))
+    kind(2, **settings, padding="same" if "Transpose" in kind.__name__ else "valid", dilation_rate=1, data_format="channels_last", activation="relu",
+         **(dict(output_padding=0) if "Transpose" in kind.__name__ else {}))(tf.zeros((2, *(48,) * (x.shape.rank - 2), 1)))
+    with pytest.raises(AssertionError, match="folded"): kind(2, padding="same", **settings)(x)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
+    assert kind(2, padding="same", **settings)(x).shape[-1] == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mixed_precision_stays(kind):
+    settings = dict(padding="same", dtype="mixed_bfloat16", **SETTINGS[1 if "1" in kind.__name__ else 2])
+    ours, stock = kind(3, **settings), theirs(kind)(3, **settings)
+    x = tf.constant(normal(2, *(16,) * ours.rank, 2), "float32")
+    ours(x), stock(x)
+    stock.set_weights(ours.get_weights())
+    with tf.GradientTape() as tape: total = tf.reduce_sum(tf.cast(ours(x), "float32")**2)
+    gradient = tape.gradient(total, ours.trainable_variables[0])
+    assert ours(x).dtype == stock(x).dtype == "bfloat16" and gradient.dtype == ours.trainable_variables[0].dtype == "float32"
+    assert near(tf.cast(ours(x), "float32"), tf.cast(stock(x), "float32"), .03) and np.isfinite(gradient).all()
+
+
+def small(row, clips):
+    representation = representation_for(choose(row, width=2, batch=2), clips)
+    return build(choose(row, width=2, batch=2), clips, representation, seed=1)
+
+
+@pytest.mark.parametrize("row", ["wave", "log_mag"])
+def test_models_and_checkpoints_open_either_way(row, tmp_path, stock_networks, monkeypatch):
+    clips = load_clips("digits")
+    ours = small(row, clips)
+    stock_networks()
+    stock = small(row, clips)
+    assert {type(l).__module__.split(".")[0] for l in stock.generator.layers} == {"keras"}  # as models were saved before there was this chapter
+    assert [w.path for w in stock.generator.weights] == [w.path for w in ours.generator.weights]
+    assert all(np.array_equal(a, b) for a, b in zip(parts(stock).values(), parts(ours).values(), strict=True))  # drawn alike too
+    for weight in stock.generator.weights: weight.assign_add(.01 * tf.ones_like(weight))
+    write_checkpoint(tmp_path/"stock.npz", stock, 0)
+    read_checkpoint(tmp_path/"stock.npz", ours)
+    about = {"row": row, "labels": []}
+    for name, gan in (("stock", stock), ("ours", ours)): TrainedModel(gan.averaged, gan.representation, about).save(tmp_path/name)
+    one, two = [load_model(tmp_path/name) for name in ("stock", "ours")]
+    assert "audiosynth" in {type(l).__module__.split(".")[0] for l in two.generator.layers}
+    z = normal(3, 64).astype("float32")
+    assert near(one.generator(z), two.generator(z)) and one.generate(1, seed=1).std() > 0
+
+
+def test_keras_alone_opens_a_saved_network(tmp_path):
+    network = networks.generator((2**10, 1), network="wavegan", width=2)
+    network.save(tmp_path/"generator.keras")
+    script = f"""if True:
+        import keras, numpy as np
+        ours = {{"audiosynth>" + name: getattr(keras.layers, name) for name in {[k.__name__ for k in KINDS]}}}
+        network = keras.models.load_model({str(tmp_path/'generator.keras')!r}, custom_objects=ours)
+        assert all(type(l).__module__.startswith("keras.") for l in network.layers)
+        np.save({str(tmp_path/'sound.npy')!r}, network(np.ones((2, 64), "float32")))"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
+    assert near(np.load(tmp_path/"sound.npy"), network(np.ones((2, 64), "float32")))
+
+
+def test_adam_is_kerass_where_variables_are_mirrored():
+    settings, found = dict(learning_rate=1e-2, beta_1=.5, beta_2=.9, epsilon=1e-8), []
+    for kind in (Adam, keras.optimizers.Adam):
+        with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+            weights, optimizer = keras.Variable(normal(5, 3)), kind(**settings)
+            optimizer.build([weights])
+        step = tf.function(lambda: optimizer.apply([tf.cos(weights.value)], [weights]), autograph=False)
+        for _ in range(5): tf.distribute.get_strategy().run(step)
+        found.append([np.asarray(v) for v in (weights, *optimizer.variables)])
+    assert all(np.allclose(a, b, rtol=1e-5, atol=1e-7) for a, b in zip(*found, strict=True))
