@@ -12,12 +12,23 @@ import numpy as np
 import tensorflow as tf
 from fastcore.basics import patch
 
-from .contract import LinearPicture, Picture
+from .contract import CLIP_DEVIATIONS, LinearPicture, Picture
 from .datasets import InputError
 from .phase import check_phase, reconstruct
 from .spectral import log_magnitude, magnitude_of, mel_inverse, mel_matrix, stft
 
 # %% ../nbs/05c_magnitudes.ipynb #c3d9bb75
+@tf.function(jit_compile=True, reduce_retracing=True)
+def _picture(
+    spectrum,  # (batch, frames, frame // 2 + 1) complex64
+    mean,  # (bins,) natural log-magnitude
+    divisor,  # (bins,)
+):  # (batch, frames, bins, 1), −1…1
+    "`from_level` of the log-magnitude, in one pass."
+    level = log_magnitude(spectrum)[:, :, :mean.shape[0]]
+    return tf.clip_by_value((level - mean) / divisor, -1.0, 1.0)[..., None]
+
+# %% ../nbs/05c_magnitudes.ipynb #80eb26d9
 @dataclass(eq=False)
 class LogMagnitude(LinearPicture):
     "(frames, frame // 2, 1): SpecGAN's (Donahue, McAuley and Puckette 2019). What lies beyond three deviations is cut off."
@@ -45,7 +56,7 @@ class LogMagnitude(LinearPicture):
         return tf.clip_by_value(self.normalise(level), -1.0, 1.0)[..., None]
 
     def from_spectrum(self, spectrum):  # (batch, frames, frame // 2 + 1) complex64 → x
-        return self.from_level(self.kept(log_magnitude(spectrum)))
+        return _picture(spectrum, self.statistics["mean"], CLIP_DEVIATIONS * self.statistics["deviation"])
 
     def log_level(self, x):  # → (batch, frames, bins)
         return self.denormalise(x[..., 0])
