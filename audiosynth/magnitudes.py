@@ -12,12 +12,23 @@ import numpy as np
 import tensorflow as tf
 from fastcore.basics import patch
 
-from .contract import LinearPicture, Picture
+from .contract import CLIP_DEVIATIONS, LinearPicture, Picture
 from .datasets import InputError
 from .phase import check_phase, reconstruct
 from .spectral import log_magnitude, magnitude_of, mel_inverse, mel_matrix, stft
 
 # %% ../nbs/05c_magnitudes.ipynb #c3d9bb75
+@tf.function(jit_compile=True, reduce_retracing=True)
+def _picture(
+    spectrum,  # (batch, frames, frame // 2 + 1) complex64
+    mean,  # (bins,) natural log-magnitude
+    divisor,  # (bins,)
+):  # (batch, frames, bins, 1), −1…1
+    "`from_level` of the log-magnitude, in one pass."
+    level = log_magnitude(spectrum)[:, :, :mean.shape[0]]
+    return tf.clip_by_value((level - mean) / divisor, -1.0, 1.0)[..., None]
+
+# %% ../nbs/05c_magnitudes.ipynb #80eb26d9
 @dataclass(eq=False)
 class LogMagnitude(LinearPicture):
     "(frames, frame // 2, 1): SpecGAN's (Donahue, McAuley and Puckette 2019). What lies beyond three deviations is cut off."
@@ -41,18 +52,23 @@ class LogMagnitude(LinearPicture):
     def fit(self, waves):
         return self.fit_moments(waves, self.level)
 
-    def from_level(self, level):  # → x
-        return tf.clip_by_value(self.normalise(level), -1.0, 1.0)[..., None]
+# %% ../nbs/05c_magnitudes.ipynb #10903af5
+@patch
+def from_level(self: LogMagnitude, level):  # → x
+    return tf.clip_by_value(self.normalise(level), -1.0, 1.0)[..., None]
 
-    def from_spectrum(self, spectrum):  # (batch, frames, frame // 2 + 1) complex64 → x
-        return self.from_level(self.kept(log_magnitude(spectrum)))
+@patch
+def from_spectrum(self: LogMagnitude, spectrum):  # (batch, frames, frame // 2 + 1) complex64 → x
+    return _picture(spectrum, self.statistics["mean"], CLIP_DEVIATIONS * self.statistics["deviation"])
 
-    def log_level(self, x):  # → (batch, frames, bins)
-        return self.denormalise(x[..., 0])
+@patch
+def log_level(self: LogMagnitude, x):  # → (batch, frames, bins)
+    return self.denormalise(x[..., 0])
 
-    def _decode(self, x, seed):
-        magnitude = self.whole(tf.exp(self.log_level(x)))
-        return reconstruct(magnitude, phase=self.phase, **self.analysis, samples=self.samples, iterations=self.iterations, seed=seed)
+@patch
+def _decode(self: LogMagnitude, x, seed):
+    magnitude = self.whole(tf.exp(self.log_level(x)))
+    return reconstruct(magnitude, phase=self.phase, **self.analysis, samples=self.samples, iterations=self.iterations, seed=seed)
 
 # %% ../nbs/05c_magnitudes.ipynb #34ddf4a0
 @dataclass(eq=False)
@@ -71,6 +87,7 @@ class MelLogMagnitude(Picture):
     name = "mel_log_magnitude"
     components = ("magnitude",)
     differentiable = False
+    bins = property(lambda self: self.mels)
 
     def __post_init__(self):
         super().__post_init__()
@@ -82,16 +99,17 @@ class MelLogMagnitude(Picture):
         if self.high_hz is None:
             del self.statistics["top_hz"]
 
-    @property
-    def fitted(self):
-        moments = {"mean": (self.mels,), "deviation": (self.mels,)} if self.normalisation == "bins" else {}
-        return {"top_hz": ()} | moments
+# %% ../nbs/05c_magnitudes.ipynb #1b2cfff4
+@patch(as_prop=True)
+def fitted(self: MelLogMagnitude):
+    "The moments where they are used, and always the top of the band."
+    moments = {"mean": (self.mels,), "deviation": (self.mels,)} if self.normalisation == "bins" else {}
+    return {"top_hz": ()} | moments
 
-    bins = property(lambda self: self.mels)
-
-    def matrix(self):  # (frame // 2 + 1, mels)
-        return mel_matrix(bins=self.frame // 2 + 1, rate=self.rate, mels=self.mels, low_hz=self.low_hz,
-                          high_hz=float(self.statistics["top_hz"]))
+@patch
+def matrix(self: MelLogMagnitude):  # (frame // 2 + 1, mels)
+    top_hz = float(self.statistics["top_hz"])
+    return mel_matrix(bins=self.frame // 2 + 1, rate=self.rate, mels=self.mels, low_hz=self.low_hz, high_hz=top_hz)
 
 # %% ../nbs/05c_magnitudes.ipynb #e8f5d628
 QUIET = 1e-3  # peaks below this are not brought up to 1

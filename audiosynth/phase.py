@@ -8,6 +8,7 @@ __all__ = ['GAUSSIANS', 'STEPS', 'PHASES', 'random_phase', 'griffin_lim', 'phase
 # %% ../nbs/05a_phase.ipynb #f8ebccc2
 import functools
 import math
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -15,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from .datasets import InputError
-from .spectral import istft, magnitude_of, overlap_weight, stft
+from .spectral import istft, overlap_weight, stft
 
 # %% ../nbs/05a_phase.ipynb #dd2f90c8
 def random_phase(
@@ -47,23 +48,32 @@ def griffin_lim(
     return _griffin_lim(magnitude, angle, tf.convert_to_tensor(iterations), tf.cast(momentum, tf.float32), **settings)
 
 # %% ../nbs/05a_phase.ipynb #25143325
-@tf.function(reduce_retracing=True)
-def _griffin_lim(magnitude, angle, iterations, momentum, *, frame, hop, window, samples):
-    "The loop of `griffin_lim` as one graph: one trace for each shape, whatever the numbers."
-    analysis = dict(frame=frame, hop=hop, window=window)
+def _iterated(magnitude, angle, iterations, momentum, **settings):
+    "The loop of `griffin_lim`, for all the clips it is given at once."
+    analysis = {name: value for name, value in settings.items() if name != "samples"}
 
     def with_phase(points):
-        scale = magnitude / magnitude_of(points, epsilon=1e-20)
-        return tf.complex(scale * tf.math.real(points), scale * tf.math.imag(points))
+        power = tf.math.real(points) ** 2 + tf.math.imag(points) ** 2 + 1e-20
+        return points * tf.cast(magnitude * tf.math.rsqrt(power), tf.complex64)
 
     def leap(step, points, last):
-        new = stft(istft(with_phase(points), samples=samples, **analysis), **analysis)
+        new = stft(istft(with_phase(points), **settings), **analysis)
         return step + 1, new + tf.complex(momentum, 0.0) * (new - last), new
 
     first = tf.complex(tf.cos(angle), tf.sin(angle))
     state = [tf.constant(0), first, tf.zeros_like(first)]
     points = tf.while_loop(lambda step, *_: step < iterations, leap, state)[1]
-    return istft(with_phase(points), samples=samples, **analysis)
+    return istft(with_phase(points), **settings)
+
+# %% ../nbs/05a_phase.ipynb #78a66c70
+@tf.function(reduce_retracing=True)
+def _griffin_lim(magnitude, angle, iterations, momentum, **settings):
+    "`griffin_lim` as one graph: one trace for each shape, whatever the numbers."
+    if tf.config.list_physical_devices("GPU"):
+        return _iterated(magnitude, angle, iterations, momentum, **settings)
+    clip = lambda one: _iterated(one[0][None], one[1][None], iterations, momentum, **settings)[0]
+    sound = tf.TensorSpec((settings["samples"],))
+    return tf.map_fn(clip, (magnitude, angle), fn_output_signature=sound, parallel_iterations=os.cpu_count())
 
 # %% ../nbs/05a_phase.ipynb #729c58cd
 GAUSSIANS = {"hamming": 0.30363, "hann": 0.25832}  # γ of the nearest Gaussian, in frames squared

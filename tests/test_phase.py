@@ -48,7 +48,8 @@ def test_griffin_lim_depends_on_the_seed_and_not_on_the_batch(noise):
     wanted = np.abs(stft(noise))
     both = griffin_lim(wanted, iterations=4).numpy()
     assert np.array_equal(both, griffin_lim(wanted, iterations=4))
-    assert np.abs(griffin_lim(wanted[1:], iterations=4)[0] - both[1]).max() < 1e-4
+    alone = np.abs(griffin_lim(wanted[1:], iterations=4)[0] - both[1]).max()
+    assert alone < 1e-4 if tf.config.list_physical_devices("GPU") else alone == 0
     assert np.abs(griffin_lim(wanted, iterations=4, seed=1) - both).max() > 0.1
     assert np.abs(griffin_lim(np.zeros_like(wanted), iterations=4)).max() == 0
 

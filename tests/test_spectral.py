@@ -5,10 +5,11 @@ import pytest
 import tensorflow as tf
 
 from audiosynth.datasets import InputError
-from audiosynth.spectral import (EPSILON, istft, log_magnitude, magnitude_of, mel_inverse, mel_matrix,
+from audiosynth.spectral import (EPSILON, istft, log_magnitude, magnitude_of, mel_inverse, mel_matrix, overlap_add,
                                  spectral_convergence, stft)
 
-SETTINGS = [(512, 128, "hamming"), (1024, 256, "hamming"), (1024, 128, "hamming"), (512, 256, "hann"), (512, 128, "hann")]
+SETTINGS = [(512, 128, "hamming"), (512, 64, "hamming"), (512, 256, "hamming"), (256, 128, "hamming"), (1024, 256, "hamming"), (1024, 128, "hamming"),
+            (512, 256, "hann"), (512, 128, "hann")]
 SAMPLES = 2**14
 
 
@@ -30,6 +31,21 @@ def test_round_trip_on_noise(noise, frame, hop, window):
     order = np.random.default_rng(1).permutation(SAMPLES // hop)
     for wrong in (tf.zeros_like(spectrum), tf.gather(spectrum, order, axis=1), tf.math.conj(spectrum), spectrum[::-1]):
         assert error(wrong) > 0.1
+
+
+@pytest.mark.parametrize("frame, hop", [(512, 128), (512, 512), (256, 96), (1024, 64), (6, 4)])
+def test_overlap_add_is_tensorflows(frame, hop):
+    "Where the hop does not divide the frame, too; and its gradient is the frames of the gradient."
+    framed = np.random.default_rng(0).normal(size=(2, 9, frame)).astype(np.float32)
+    theirs = tf.signal.overlap_and_add(framed, hop)
+    found = overlap_add(framed, hop).numpy()
+    assert np.abs(found[:, :theirs.shape[1]] - theirs).max() < 1e-5 and not found[:, theirs.shape[1]:].any()
+    upstream = np.random.default_rng(1).normal(size=theirs.shape).astype(np.float32)
+    framed = tf.constant(framed)
+    with tf.GradientTape() as tape:
+        tape.watch(framed)
+        total = tf.reduce_sum(overlap_add(framed, hop)[:, :upstream.shape[1]] * upstream)
+    assert np.abs(tape.gradient(total, framed) - tf.signal.frame(upstream, frame, hop)).max() < 1e-5
 
 
 def test_a_sine_is_one_bin_all_the_time():
