@@ -109,7 +109,8 @@ def listener_means(answers, key, mode):  # "rating" or "mos"
 def student_interval(values):  # (n,)
     "The mean and its 95 % interval; without limits for one listener."
     n, mean = len(values), float(np.mean(values))
-    half = float(stats.t.ppf(.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else math.inf
+    if n == 1: return Estimate(mean, None, None)
+    half = float(stats.t.ppf(.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
     return Estimate(mean, mean - half, mean + half)
 
 # %% ../nbs/13a_answers.ipynb #52dee4d0
@@ -169,7 +170,7 @@ def report(found):  # of `analysed`
     if n < 6: lines.append(f"With {n} no pair can be proved different: Wilcoxon's smallest p is {2.0**(1 - n):.3g}.")
     for mode in ("rating", "mos"):
         if mode not in found: continue
-        lines += ["", TITLES[mode]] + [f"  {maker:28}{e[0]:6.2f}" + (f"   [{e[1]:.2f}, {e[2]:.2f}]" if math.isfinite(e[1]) else "") for maker, e in found[mode]["means"].items()]
+        lines += ["", TITLES[mode]] + [f"  {maker:28}{e[0]:6.2f}" + (f"   [{e[1]:.2f}, {e[2]:.2f}]" if e[1] is not None else "") for maker, e in found[mode]["means"].items()]
         lines += [f"  {p['one']} − {p['other']}: {p['difference']:+.2f}, p {p['p']:.2g}, corrected {p['holm']:.2g}" + (" *" if p["holm"] < .05 else "") for p in found[mode]["pairs"]]
     if "abx" in found:
         lines += ["", TITLES["abx"]] + [f"  {name:40}{t['right']:4} of {t['n']:<4}{t['share'][0]:.2f} [{t['share'][1]:.2f}, {t['share'][2]:.2f}], corrected p {t['holm']:.2g}" + (" *" if t["holm"] < .05 else "")
@@ -184,7 +185,7 @@ def plot_answers(found):  # of `analysed`
     figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), .36 * most + 1.3), layout="constrained", squeeze=False)
     for ax, (mode, rows) in zip(axes[0], panels.items()):
         for i, e in enumerate(rows.values()):
-            ax.errorbar(e[0], i, xerr=[[e[0] - e[1]], [e[2] - e[0]]] if math.isfinite(e[1]) else None, fmt="o", capsize=3)
+            ax.errorbar(e[0], i, xerr=[[e[0] - e[1]], [e[2] - e[0]]] if e[1] is not None else None, fmt="o", capsize=3)
         low, high = {"rating": (0, 100), "mos": (1, 5), "abx": (0, 1)}[mode]
         if mode == "abx": ax.axvline(.5, c="k", ls=":", lw=1)
         ax.set(xlim=(low - .03 * (high - low), high + .03 * (high - low)), yticks=range(len(rows)), yticklabels=list(rows), xlabel=TITLES[mode])

@@ -175,7 +175,7 @@ def parser():
     runs = dict(place=True, nargs="+", metavar="RUN", help="folders of runs, of models, or of sound files")
     verb(verbs, evaluate_command, run=runs | dict(help=runs["help"] + "; or of earlier scores, to join them"), data=option("a prepared folder, or digits, or piano", required=True),
          out=option("folder; scores that are there are added to", required=True), n=option("clips of each run", 2000, int),
-         dnsmos=option("of them, for DNSMOS, if the data is speech and it is installed", 40, int),
+         dnsmos=option("of them, for DNSMOS, if the data is speech and it is installed", 20, int),
          step=option("of which checkpoint (default: the newest)", type=int), seed=seed())
     verb(verbs, listen_command, run=dict(runs), data=option("a prepared folder, or digits, or piano", required=True), out=option("a new folder", required=True),
          items=option("sequences of each run", 10, int), modes=option("rating, mos and abx, with commas", "rating"), repeats=option("screens of mos and of abx for each run", 3, int),

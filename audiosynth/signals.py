@@ -67,7 +67,7 @@ def signal_distances(
 
 # %% ../nbs/12b_signals.ipynb #ff622e0c
 SPEECH = ("digits", "fsdd", "speech-mnist")  # sources
-DNSMOS_CLIPS = 40
+DNSMOS_CLIPS = 20
 
 def opinion(
     waves,     # (n, samples)

@@ -10,6 +10,7 @@ from scipy import stats
 
 from audiosynth import listening
 from audiosynth.answers import analyse_answers, analysed, compared, holm, read_answers, read_key, report, simulated_answers, told_apart
+from audiosynth.cli import main
 from audiosynth.datasets import InputError
 from audiosynth.listening import CODED, KEY, MODES, PAGE, REAL, loudness, matched, real_rows, sequences, write_test
 from audiosynth.sources import load_clips
@@ -137,7 +138,7 @@ def answer_screen(page, mode):
     return {"choice": page.evaluate("document.activeElement.value")}
 
 
-def test_a_whole_test_by_keyboard(made, page, tmp_path):
+def test_a_whole_test_by_keyboard(made, page, tmp_path, capsys):
     out, key = made
     page.goto((out/PAGE).as_uri())
     page.keyboard.press("Tab")
@@ -169,6 +170,9 @@ def test_a_whole_test_by_keyboard(made, page, tmp_path):
     found = analyse_answers(sent, out/KEY, tmp_path/"analysis")
     assert found["listeners"] == 1 and found["mos"]["means"][REAL][0] == 4 and (tmp_path/"analysis"/"analysis.png").exists()
     assert math.isclose(np.mean([e[0] for e in found["rating"]["means"].values()]), 52)
+    main(["answers", str(sent), "--key", str(out/KEY), "--out", str(tmp_path/"again")])
+    assert capsys.readouterr().out.startswith(report(found)) and "1 listener; 0 files left out" in report(found)
+    assert "Infinity" not in (tmp_path/"again"/"analysis.json").read_text() and not list(out.glob("analysis*"))
 
 
 def test_on_a_phone_and_taken_up_again(made, browser):
