@@ -8,10 +8,13 @@ import soundfile
 
 from audiosynth import classifier as chapter
 from audiosynth.classifier import classifier_for, knowledge, load_classifier, log_probabilities, temperature, train_classifier, truth
+from audiosynth.contract import Waveform
 from audiosynth.datasets import ClipsWriter, InputError, pcm16
 from audiosynth.evaluation import (CEILING, FIGURES, FLOOR, HALF, SCORES_FILE, Reference, evaluate, half_noise, hiss, read_scores_file, score_sounds, scores_in,
                                    sounds_of_run, table)
-from audiosynth.training import train
+from audiosynth.experiments import TrainedModel
+from audiosynth.networks import generator
+from audiosynth.sources import load_clips
 
 SAMPLES, RATE, UPDATES = 4096, 16000, 100
 
@@ -42,7 +45,6 @@ def data(tmp_path_factory): return {kind: dataset(tmp_path_factory.mktemp("data"
 
 @pytest.fixture(scope="module")
 def clips(data):
-    from audiosynth.sources import load_clips
     return {kind: load_clips(folder) for kind, folder in data.items()}
 
 
@@ -123,9 +125,10 @@ def test_real_then_noisy_then_noise(clips, judge):
 
 
 @pytest.fixture(scope="module")
-def run(data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")/"tiny"
-    train("wave", data["labels"], folder, steps=1, width=2, batch=2, quiet=True)
+def run(tmp_path_factory):
+    "A model that was never trained."
+    folder, picture = tmp_path_factory.mktemp("runs")/"tiny", Waveform(SAMPLES, RATE)
+    TrainedModel(generator(picture.shape, network="wavegan", width=2, latent=64), picture, {"row": "wave", "labels": []}).save(folder)
     return folder
 
 
@@ -154,7 +157,7 @@ def test_what_does_not_go_together_is_refused(run, data, clips, tmp_path):
     for runs, words, n in (([tmp_path/"no"], "no such folder", 24), ([run], "too few", 3), ([tmp_path], "no trained model", 24)):
         with pytest.raises(InputError, match=words): evaluate(runs, data["labels"], tmp_path/"new", n=n, quiet=True, say=str)
     assert not (tmp_path/"new").exists()
-    with pytest.raises(InputError, match="clips of 4096 samples at 16000 Hz, the data has"): sounds_of_run(run, 2, clips=__import__("audiosynth.sources").sources.load_clips("digits"))
+    with pytest.raises(InputError, match="clips of 4096 samples at 16000 Hz, the data has"): sounds_of_run(run, 2, clips=load_clips("digits"))
 
 
 def test_without_labels_only_the_signal(run, data, tmp_path):
