@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SOURCE_OPTIONS', 'hushed', 'quiet_tensorflow', 'prepare_command', 'check_command', 'train_command', 'study_command',
-           'generate_command', 'robustness_command', 'verb', 'positional', 'option', 'parser', 'main', 'fail']
+           'generate_command', 'robustness_command', 'evaluate_command', 'listen_command', 'answers_command', 'verb',
+           'positional', 'option', 'parser', 'main', 'fail']
 
 # %% ../nbs/15_cli.ipynb #fafc5d71
 import argparse, os, sys
@@ -105,6 +106,31 @@ def robustness_command(args):
                setups=setups, repeats=args.repeats, seconds=args.seconds, raw=not args.normalised, workers=args.workers, seed=args.seed)
     print(f"open {Path(args.out)/'index.html'}")
 
+# %% ../nbs/15_cli.ipynb #b92c1a16
+def evaluate_command(args):
+    "Score runs against real clips and noise, with intervals, in one table."
+    quiet_tensorflow()
+    from audiosynth.evaluation import evaluate, scores_in, table
+    result = evaluate(args.run, args.data, args.out, n=args.n, opinions=args.dnsmos, seed=args.seed, step=args.step)
+    print(table(scores_in(result)))
+    print(f"open {Path(args.out)/'scores.png'}")
+
+def listen_command(args):
+    "Make a listening test of runs, real clips and real clips through Griffin-Lim: WAV files and one page."
+    quiet_tensorflow()
+    from audiosynth.listening import KEY, PAGE, listening_test
+    key = listening_test(args.run, args.data, args.out, items=args.items, modes=args.modes.split(","), repeats=args.repeats, match=args.match,
+                         title=args.title, seed=args.seed, step=args.step)
+    level = "levels as they came" if key["loudness_lufs"] is None else f"all at {key['loudness_lufs']:.1f} LUFS"
+    print(f"{len(key['screens'])} screens, {level}; send {Path(args.out)/PAGE} ({key['bytes'] / 1e6:.1f} MB) to listeners, keep {Path(args.out)/KEY}")
+    print(f"when their files are back: audiosynth answers FOLDER --key {Path(args.out)/KEY}")
+
+def answers_command(args):
+    "Analyse what the listeners of a listening test sent back."
+    from audiosynth.answers import analyse_answers, report
+    print(report(analyse_answers(args.folder, args.key, args.out)))
+    print(f"open {Path(args.out or Path(args.key).parent)/'analysis.png'}")
+
 # %% ../nbs/15_cli.ipynb #023614cf
 def verb(verbs, door, **words):
     "One verb of the command."
@@ -165,6 +191,17 @@ def parser():
          representations=option("some, with commas (default: all)"), snrs=option("dB, with commas, as in --snrs=-20,0,20 (default: -20 to 60 in steps of 5)"),
          setups=option("frame/hop, with commas, or all", "512/128"), repeats=option("draws of the noise", 3, int), seconds=option("of each recording at most", 4.0, float),
          normalised=dict(action="store_true", help="noise on the normalised picture"), workers=option("processes (default: one per core)", type=int), seed=seed())
+    runs = dict(place=True, nargs="+", metavar="RUN", help="folders of runs, of models, or of sound files")
+    verb(verbs, evaluate_command, run=runs | dict(help=runs["help"] + "; or of earlier scores, to join them"), data=option("a prepared folder, or digits, or piano", required=True),
+         out=option("folder; scores that are there are added to", required=True), n=option("clips of each run", 2000, int),
+         dnsmos=option("of them, for DNSMOS, if the data is speech and it is installed", 20, int),
+         step=option("of which checkpoint (default: the newest)", type=int), seed=seed())
+    verb(verbs, listen_command, run=dict(runs), data=option("a prepared folder, or digits, or piano", required=True), out=option("a new folder", required=True),
+         items=option("sequences of each run", 10, int), modes=option("rating, mos and abx, with commas", "rating"), repeats=option("screens of mos and of abx for each run", 3, int),
+         match=dict(action="store_true", help="bring all sequences to one loudness (ITU-R BS.1770)"), title=option("of the page", "Listening test"),
+         step=option("of which checkpoint (default: the newest)", type=int), seed=seed())
+    verb(verbs, answers_command, folder=positional("folder of the files that listeners sent back"), key=option("key.json of the test", required=True),
+         out=option("folder (default: that of the key)"))
     return top
 
 # %% ../nbs/15_cli.ipynb #4b716e97
