@@ -89,17 +89,22 @@ def loss_gradients(critic, real, fake, alpha):
     return [loss, *tape.gradient(loss, critic.trainable_variables)]
 
 
-@pytest.mark.parametrize("batch", [3, 16, 48])
+@pytest.mark.parametrize("batch,weight", [(3, 2**60), (16, 2**60), (48, 2**60), (16, 0)], ids=["3", "16", "48", "16-windows"])
 @pytest.mark.parametrize("network,shape", [("wavegan", (2**12, 1)), ("specgan", (32, 64, 2))])
-def test_the_gradient_of_the_critics_loss_equals_float64(network, shape, batch, way):
+def test_the_gradient_of_the_critics_loss_equals_float64(network, shape, batch, weight, monkeypatch):
+    monkeypatch.setattr(convolutions, "HEAVY", weight)
     keras.utils.set_random_seed(1)
     critics = single_and_double(lambda: networks.critic(shape, network=network, width=4))
     found = []
     for critic in critics:
         kind = critic.compute_dtype
         arrays = [tf.constant(a.astype("float32"), kind) for a in (normal(batch, *shape), .3 * normal(batch, *shape, seed=1) + .3, np.linspace(0, 1, batch))]
-        found.append(tf.function(loss_gradients, autograph=False)(critic, *arrays))
-    for single, double in zip(*found, strict=True): assert near(single, double)
+        found.append([np.asarray(v, "float64") for v in loss_gradients(critic, *arrays)])
+    (loss, *single), (true_loss, *double) = found
+    assert near(loss, true_loss)
+    for k in range(0, len(single), 2):  # a layer's kernel and bias on one scale: a bias's gradient, real less fake, is small by cancelling
+        one, two = [np.concatenate([part.ravel() for part in parts[k:k + 2]]) for parts in (single, double)]
+        assert near(one, two)
 
 
 @pytest.mark.parametrize("batch", [16, 48])
