@@ -160,6 +160,14 @@ def test_what_does_not_go_together_is_refused(run, data, clips, tmp_path):
     with pytest.raises(InputError, match="clips of 4096 samples at 16000 Hz, the data has"): sounds_of_run(run, 2, clips=load_clips("digits"))
 
 
+def test_a_poor_judge_is_named(run, data, clips, tmp_path, small):
+    said = []
+    small.setattr(chapter, "UPDATES", 1)
+    evaluate([run], data["labels"], tmp_path/"out", n=24, quiet=True, say=said.append)
+    small.setattr(chapter, "UPDATES", UPDATES)
+    assert any("less than 80% right" in line for line in said)
+
+
 def test_without_labels_only_the_signal(run, data, tmp_path):
     said = []
     found = evaluate([run], data["neither"], tmp_path/"out", n=24, quiet=True, say=said.append)
