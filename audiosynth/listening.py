@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 import soxr
 from scipy.signal import lfilter
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 import audiosynth
 from .datasets import InputError, pcm16

@@ -14,7 +14,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import soundfile
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .curves import COLUMNS, TABLE, read_scores, show_study, table_line, write_whole
 from .datasets import InputError
