@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Queue
+from queue import SimpleQueue
+from threading import Semaphore
 
 import numpy as np
 
@@ -100,15 +101,18 @@ def _sixteen_bits(blocks, slip):
 @contextmanager
 def _beside(work, *args, **options):
     "A function that gives one item after another to `work(items, *args, **options)`, which runs in a thread of its own."
-    queue = Queue(2)
+    queue, room = SimpleQueue(), Semaphore(2)              # to put the end into the queue never waits, even when Ctrl-C comes twice
+    def give(item): room.acquire(); queue.put(item)
     def given():
-        while (item := queue.get()) is not None: yield item
+        while (item := queue.get()) is not None:
+            room.release()
+            yield item
     def working(items):
         try: work(items, *args, **options)
         finally: deque(items, 0)                        # if it failed: nobody must wait until there is room
     with ThreadPoolExecutor(1) as thread:
         done = thread.submit(working, given())
-        try: yield queue.put
+        try: yield give
         finally: queue.put(None)
     done.result()
 
