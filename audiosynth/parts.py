@@ -111,8 +111,9 @@ def _beside(work, *args, **options):
         try: work(items, *args, **options)
         finally: deque(items, 0)                        # if it failed: nobody must wait until there is room
     with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(working, given())
-        try: yield give
+        try:
+            done = thread.submit(working, given())
+            yield give
         finally: queue.put(None)
     done.result()
 
