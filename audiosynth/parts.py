@@ -8,10 +8,13 @@ __all__ = ['NOTHING', 'Recording', 'cut_to_part', 'write_part', 'cut_in_place', 
 
 # %% ../nbs/02d_parts.ipynb #b74e5686
 import fcntl, hashlib, json, os, pickle, secrets, shutil
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Semaphore
 
 import numpy as np
 
@@ -67,10 +70,8 @@ def write_part(recording, files, *, rate, samples, overlap, one_clip, trim_db, s
         if trim_db is not None:
             options["between"], length, source_hz = sounding(audio, trim_db=trim_db, **options)
             slip["start"] = round(options["between"][0] * rate / source_hz)
-        for clip, sounds in cut(_sixteen_bits(blocks(audio, rate=rate, **options), slip), samples=samples, overlap=overlap, one_clip=one_clip):
-            slip["clips"] += 1
-            slip["padded"] += sounds < samples
-            files[0].write(np.ascontiguousarray(clip))
+        with _beside(_write_clips, files[0], slip, samples=samples, overlap=overlap, one_clip=one_clip) as give:
+            for block in blocks(audio, rate=rate, **options): give(block)
         total = slip.pop("total")
         seconds = total / rate if trim_db is None else length / source_hz
         if recording.seconds is not None and abs(seconds - recording.seconds) >= 1:
@@ -80,6 +81,13 @@ def write_part(recording, files, *, rate, samples, overlap, one_clip, trim_db, s
     if hasattr(audio, "close"): audio.close()
     return slip
 
+def _write_clips(blocks, file, slip, **as_clips):
+    "Append the clips of a recording to `file`, and count them."
+    for clip, sounds in cut(_sixteen_bits(blocks, slip), **as_clips):
+        slip["clips"] += 1
+        slip["padded"] += sounds < as_clips["samples"]
+        file.write(np.ascontiguousarray(clip))
+
 def _sixteen_bits(blocks, slip):
     "The blocks as int16; `slip` is told how many samples there were, and whether any was beyond full scale."
     slip["total"] = 0
@@ -88,6 +96,26 @@ def _sixteen_bits(blocks, slip):
         whole = pcm16(block).astype("<i2", copy=False)
         if whole.max(initial=0) == 32767 or whole.min(initial=0) == -32768: slip["clipped"] |= int(np.abs(block).max() > 1.001)
         yield whole
+
+# %% ../nbs/02d_parts.ipynb #e4143af8
+@contextmanager
+def _beside(work, *args, **options):
+    "A function that gives one item after another to `work(items, *args, **options)`, which runs in a thread of its own."
+    queue, room = SimpleQueue(), Semaphore(2)              # to put the end into the queue never waits, even when Ctrl-C comes twice
+    def give(item): room.acquire(); queue.put(item)
+    def given():
+        while (item := queue.get()) is not None:
+            room.release()
+            yield item
+    def working(items):
+        try: work(items, *args, **options)
+        finally: deque(items, 0)                        # if it failed: nobody must wait until there is room
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            done = thread.submit(working, given())
+            yield give
+        finally: queue.put(None)
+    done.result()
 
 # %% ../nbs/02d_parts.ipynb #406d5c35
 def cut_in_place(

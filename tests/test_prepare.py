@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from audiosynth.datasets import KEYS, Clips, ClipsWriter, InputError, sha256_of
-from audiosynth.parts import Busy, Recording, locked, unfinished
+from audiosynth.parts import Busy, Recording, _beside, locked, unfinished
 from audiosynth.prepare import SOURCES, Plan, prepare
 from audiosynth.recordings import blocks, sounding
 import audiosynth.sources  # noqa: F401, adds the row `folder`
@@ -236,6 +236,24 @@ def test_what_was_promised_is_checked(how, tmp_path):
             with pytest.raises(InputError, match=why): prepare("one", tmp_path / "out")
             assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]
         else: assert prepare("one", tmp_path / "out").manifest["inputs"] == {"a": digest}
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_writer_that_fails_is_told_of_and_not_waited_for(after):
+    given = []
+    def write(items):
+        for item in items:
+            if len(given) == after: raise OSError("full")
+            given.append(item)
+    with pytest.raises(OSError, match="full"):
+        with _beside(write) as give:
+            for k in range(9): give(np.full(3, k))
+    assert len(given) == after
+    with pytest.raises(KeyboardInterrupt):
+        with _beside(lambda items: given.extend(items)) as give:
+            give(np.zeros(3))
+            raise KeyboardInterrupt
+    assert len(given) == after + 1
 
 
 @pytest.mark.parametrize("workers", [1, 2])
