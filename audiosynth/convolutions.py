@@ -102,7 +102,7 @@ def _as_picture(way, x, layer):
 
 def _finish(layer, y):
     "Bias and activation."
-    if layer.use_bias: y = tf.nn.bias_add(y, tf.convert_to_tensor(layer.bias))
+    if layer.use_bias: y = y + tf.convert_to_tensor(layer.bias)
     return y if layer.activation is None else layer.activation(y)
 
 # %% ../nbs/07_convolutions.ipynb #b2129fd3

@@ -15,7 +15,7 @@ from audiosynth.convolutions import Conv1D, Conv1DTranspose, Conv2D, Conv2DTrans
 from audiosynth.experiments import TrainedModel, build, choose, load_model, representation_for
 from audiosynth.gan import between, gradient_penalty
 from audiosynth.sources import load_clips
-from audiosynth.training import parts, read_checkpoint, write_checkpoint
+from audiosynth.runs import parts, read_checkpoint, write_checkpoint
 
 KINDS = (Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose)
 SETTINGS = {1: dict(kernel_size=36, strides=4), 2: dict(kernel_size=6, strides=2)}

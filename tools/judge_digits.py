@@ -21,7 +21,7 @@ from audiosynth.metrics import diversity, frechet, nearest
 from audiosynth.sources import load_clips
 from audiosynth.training import model_at
 
-ENOUGH = 0.95  # of the real test split the classifier must hear right, or its word counts for nothing
+ENOUGH = 0.98  # of the real test split the classifier must hear right, or its word counts for nothing
 
 
 def through(model, waves):
