@@ -18,7 +18,7 @@ from .phase import check_phase, reconstruct
 from .spectral import log_magnitude, magnitude_of, mel_inverse, mel_matrix, stft
 
 # %% ../nbs/05c_magnitudes.ipynb #c3d9bb75
-@tf.function(jit_compile=True, reduce_retracing=True)
+@tf.function(jit_compile=True)
 def _picture(
     spectrum,  # (batch, frames, frame // 2 + 1) complex64
     mean,  # (bins,) natural log-magnitude

@@ -72,8 +72,8 @@ class Entry(MarkdownRenderer):
         return "\n\n".join(parts)
 
 def target(name):
-    "The label that links to `name` point to, whatever page it is on."
-    return "api-" + re.sub(r"\W", "-", name.lower())
+    "The label that links to `name` point to; a class may differ from a function in its capital only."
+    return "api-" + re.sub(r"\W", "-", name.lower()) + ("-class" if name[0].isupper() and "." not in name else "")
 
 
 # The fix-up: from what nbdev leaves to what Sphinx wants.
@@ -166,13 +166,15 @@ def build():
     shutil.rmtree(book, ignore_errors=True)
     source, out = book/"pages", book/"html"
     pages = {path.relative_to(processed): nbformat.read(path, as_version=4) for path in sorted(processed.rglob("*.ipynb"))}
-    titles, promises, names = {}, {}, {}
+    titles, promises, names, own = {}, {}, {}, {}
     for path, notebook in pages.items():
         titles[path], promises[path], notebook.cells = fix_up(notebook)
-        names.update(api_names(notebook.cells))
+        for cell in notebook.cells: cell.source = re.sub(r"^\(api-", f"(api-{path.stem.partition('_')[2]}-", cell.source)  # two chapters may use one name
+        own[path] = api_names(notebook.cells)
+        names.update(own[path])
         notebook.metadata.pop("widgets", None)
     for path, notebook in pages.items():
-        link(notebook.cells, names)
+        link(notebook.cells, names | own[path])
         if str(path) == "index.ipynb": notebook.cells += contents(titles, promises)
         (source/path).parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, source/path)

@@ -7,6 +7,7 @@ import stat
 import struct
 import tarfile
 import threading
+import time
 import tracemalloc
 import zipfile
 
@@ -89,13 +90,20 @@ def test_a_zip_beyond_four_gigabytes_is_read_in_place(tmp_path):
         assert server.sent < 1.5 * (len(late) + len(NOISE))
 
 
+def asked(server, times):
+    "Was it asked so often? It notes a request after it has answered: it is given a moment for the last."
+    deadline = time.monotonic() + 10
+    while len(server.requests) < times and time.monotonic() < deadline: time.sleep(.01)
+    return len(server.requests) == times
+
+
 def test_only_what_is_wanted_is_fetched(tmp_path):
     path = zipped(tmp_path / "a.zip", {f"{i}": NOISE for i in range(20)}, zipfile.ZIP_STORED)
     with RangeServer(tmp_path) as server:
         found = contents(f"{server.url}/a.zip")
-        assert server.sent < 20_000 and len(server.requests) == 2
+        assert server.sent < 20_000 and asked(server, 2)
         assert found["7"].read_bytes() == NOISE
-        assert server.sent < 1.05 * len(NOISE) and len(server.requests) == 3
+        assert server.sent < 1.05 * len(NOISE) and asked(server, 3)
     assert path.stat().st_size > 19 * server.sent
 
 

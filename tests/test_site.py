@@ -104,5 +104,6 @@ def exported():
 
 def test_exported_functions_have_entries(site):
     ids = set(re.findall(r'id="(api-[^"]+)"', "".join((SITE/name).read_text() for name in pages())))
-    missing = [name for name in exported() if "api-" + name.partition(".")[2].lower().replace("_", "-").strip("-") not in ids]
+    def entry(name): return "api-" + re.sub(r"[._]+", "-", name.lower()).strip("-") + ("-class" if name.partition(".")[2][0].isupper() else "")
+    missing = [name for name in exported() if entry(name) not in ids]
     assert not missing, f"no API entry for {missing}"
