@@ -37,6 +37,7 @@ def serve(folder):
         thread.join(10)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin reads the marks
 def pytest_collection_modifyitems(items):
     "A file's tests share a process and what they set up; notebooks need no company, and fill the gaps at the end."
     for item in items:
