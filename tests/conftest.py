@@ -37,13 +37,6 @@ def serve(folder):
         thread.join(10)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin reads the marks
-def pytest_collection_modifyitems(items):
-    "A file's tests share a process and what they set up; notebooks need no company, and fill the gaps at the end."
-    for item in items:
-        if item.path.name != "test_notebooks.py": item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
 def unpacked(folder, files):
     "Write {name: content} below `folder`."
     for name, content in files.items():
