@@ -1,5 +1,7 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 "The metrics against closed forms and second implementations, and their intervals."
+import itertools
+
 import numpy as np
 import pytest
 from scipy import linalg, stats
@@ -83,9 +85,18 @@ def test_kernel_distance_by_its_formula_and_without_bias():
 
 
 def test_kernel_distance_in_closed_form():
-    n, a = 2000, .5  # moments of the normal distribution: 3a² + 3a⁴ + (3a + a³)²
-    draws = [kernel_distance(kernels(x, x[::-1] + a)) for x in (stats.norm.ppf(RNG.permutation((np.arange(n) + .5) / n))[:, None],)]
-    assert abs(draws[0] / (3 * a**2 + 3 * a**4 + (3 * a + a**3)**2) - 1) < 1e-2
+    "The mean over everything that three draws can be is the distance of the distributions themselves."
+    points = np.array([[0., 1.], [2., -1.], [.5, 3.]])
+    p, q, k = np.array([.5, .3, .2]), np.array([.1, .3, .6]), (points @ points.T / 2 + 1)**3
+    mean = sum(p[list(i)].prod() * q[list(j)].prod() * kernel_distance(kernels(points[list(i)], points[list(j)]))
+               for i in itertools.product(range(3), repeat=3) for j in itertools.product(range(3), repeat=3))
+    assert np.isclose(mean, (p - q) @ k @ (p - q), rtol=1e-9)
+    n, a = 2000, .5  # normal distributions, by their moments: 3a² + 3a⁴ + (3a + a³)²; their quantiles instead of draws, and what the pairs of one with itself would have added
+    x = stats.norm.ppf(RNG.permutation((np.arange(n) + .5) / n))[:, None]
+    found, own, other = kernel_distance(kernels(x, x[::-1] + a)), ((x**2 + 1)**3).mean(), (((x + a)**2 + 1)**3).mean()
+    k = lambda m: 1 + 3 * m[0]**2 + 3 * m[1]**2 + m[2]**2
+    left_out = (own - k((0, 1, 0)) + other - k((a, 1 + a**2, a**3 + 3 * a))) / (n - 1)
+    assert abs((found + left_out) / (3 * a**2 + 3 * a**4 + (3 * a + a**3)**2) - 1) < 1e-3
 
 
 def test_bins():
