@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['HEAVY', 'folded', 'folded_transpose', 'part', 'windows', 'by_windows', 'overlapped', 'overlap_add',
-           'by_windows_transpose', 'heavy', 'convolve', 'convolve_transpose', 'foldable', 'Conv1D', 'Conv2D',
-           'Conv1DTranspose', 'Conv2DTranspose']
+           'by_windows_transpose', 'heavy', 'convolve', 'convolve_transpose', 'bent', 'LeakyReLU', 'ReLU', 'foldable',
+           'Conv1D', 'Conv2D', 'Conv1DTranspose', 'Conv2DTranspose']
 
 # %% ../nbs/07_convolutions.ipynb #28fb7f5d
 import keras
@@ -71,7 +71,7 @@ def by_windows_transpose(x, kernel, strides):  # as `folded_transpose`
     return overlap_add(tf.reshape(product, (-1, height, width, product.shape[-1])), kernel.shape[:2], strides)
 
 # %% ../nbs/07_convolutions.ipynb #9f7a7cd5
-HEAVY = 2**16  # weights for each position
+HEAVY = 2**17  # weights for each position
 
 def heavy(kernel, positions):  # (high, wide, …); height · width of the narrow side
     "Is the layer one for windows?"
@@ -86,6 +86,26 @@ def convolve_transpose(x, kernel, strides):  # as `folded_transpose`
     "Whichever is faster."
     return (by_windows_transpose if heavy(kernel, x.shape[1] * x.shape[2]) else folded_transpose)(x, kernel, strides)
 
+# %% ../nbs/07_convolutions.ipynb #df563f29
+def bent(x, slope):  # any shape; of what is below 0
+    "Leaky ReLU; of its gradient, only what is linear in the gradient above it can be differentiated, which is all there is."
+    @tf.custom_gradient
+    def compute(x):
+        def backward(above): return tf.raw_ops.LeakyReluGrad(gradients=above, features=tf.stop_gradient(x), alpha=slope)
+        return tf.nn.leaky_relu(x, slope), backward
+    return compute(x)
+
+@keras.saving.register_keras_serializable("audiosynth")
+class LeakyReLU(layers.LeakyReLU):
+    "`keras.layers.LeakyReLU`, for networks whose gradient is differentiated."
+    def call(self, x): return bent(x, self.negative_slope)
+
+@keras.saving.register_keras_serializable("audiosynth")
+class ReLU(layers.ReLU):
+    "`keras.layers.ReLU` without further settings, for the same networks."
+    def call(self, x): return bent(x, 0.0)
+
+
 # %% ../nbs/07_convolutions.ipynb #42a54773
 def foldable(layer, size, leads=False):  # a convolution; its (height, width) or (length,); does it make its input longer?
     "May the layer be computed folded?"
@@ -98,7 +118,7 @@ def _as_picture(way, x, layer):
     "Compute with a layer's kernel; a waveform as a picture of height 1."
     kernel = tf.convert_to_tensor(layer.kernel)
     if layer.rank == 2: return way(x, kernel, layer.strides)
-    return way(x[:, None], kernel[None], (1, *layer.strides))[:, 0]
+    return tf.squeeze(way(tf.expand_dims(x, 1), tf.expand_dims(kernel, 0), (1, *layer.strides)), 1)  # a slice's gradient would copy
 
 def _finish(layer, y):
     "Bias and activation."

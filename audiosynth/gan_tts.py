@@ -11,6 +11,7 @@ from keras import layers
 
 import keras
 
+from .convolutions import ReLU
 from .datasets import InputError
 from .networks import LATENT, NETWORKS, WIDTH, Modulate, critic_outputs, latent_inputs, start_of
 
@@ -55,8 +56,8 @@ def critic_block(h, channels, shorter, first=False):  # (batch, steps, …) → 
     "GAN-TTS's DBlock."
     def pool(h): return layers.AveragePooling1D(shorter)(h) if shorter > 1 else h
     short = pool(_dilated(h, channels, taps=1))
-    h = _dilated(pool(h) if first else layers.ReLU()(pool(h)), channels)
-    return layers.Add()([short, _dilated(layers.ReLU()(h), channels, 2)])
+    h = _dilated(pool(h) if first else ReLU()(pool(h)), channels)
+    return layers.Add()([short, _dilated(ReLU()(h), channels, 2)])
 
 def window_critic(shape, *, width=WIDTH, labels=0):  # shape (samples of the window, 1)
     "One of GAN-TTS's unconditional random-window critics."
@@ -64,7 +65,7 @@ def window_critic(shape, *, width=WIDTH, labels=0):  # shape (samples of the win
     x = keras.Input(shape, name="x")
     h = layers.Reshape((TTS_STEPS, shape[0] // TTS_STEPS * shape[1]))(x)
     for i, (channels, shorter) in enumerate(DBLOCKS): h = critic_block(h, channels * width, shorter, first=i == 0)
-    return critic_outputs(x, layers.GlobalAveragePooling1D()(layers.ReLU()(h)), labels)
+    return critic_outputs(x, layers.GlobalAveragePooling1D()(ReLU()(h)), labels)
 
 # %% ../nbs/07a_gan_tts.ipynb #a29bb079
 NETWORKS["gan_tts"] = (gan_tts_generator, window_critic)

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from .convolutions import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
+from .convolutions import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, LeakyReLU
 from .datasets import InputError
 
 # %% ../nbs/07_networks.ipynb #506334aa
@@ -70,7 +70,7 @@ def wave_critic(shape, *, width=WIDTH, labels=0):  # shape (samples, 1)
     start_of(shape[:1], STRIDE**LAYERS)
     x = h = keras.Input(shape, name="x")
     for n in reversed(channels_of(width, LAYERS)):
-        h = layers.LeakyReLU(SLOPE)(Conv1D(n, KERNEL, STRIDE, padding="same")(h))
+        h = LeakyReLU(SLOPE)(Conv1D(n, KERNEL, STRIDE, padding="same")(h))
     return critic_outputs(x, layers.Flatten()(h), labels)
 
 # %% ../nbs/07_networks.ipynb #6332f07d
@@ -89,7 +89,7 @@ def image_critic(shape, *, width=WIDTH, labels=0):  # shape (frames, bins, chann
     start_of(shape[:2], 2**LAYERS)
     x = h = keras.Input(shape, name="x")
     for n in reversed(channels_of(width, LAYERS)):
-        h = layers.LeakyReLU(SLOPE)(Conv2D(n, SIDE, 2, padding="same")(h))
+        h = LeakyReLU(SLOPE)(Conv2D(n, SIDE, 2, padding="same")(h))
     return critic_outputs(x, layers.Flatten()(h), labels)
 
 # %% ../nbs/07_networks.ipynb #017bfce6
@@ -148,11 +148,11 @@ def folded_critic(shape, *, width=WIDTH, labels=0):  # shape (frames, bins, chan
     start_of(shape[:2], 2**(DOUBLINGS + 1))
     x = keras.Input(shape, name="x")
     def convolve(h, n, kernel, stride):
-        return layers.LeakyReLU(SLOPE)(layers.Conv2D(n, kernel, stride, padding="same", kernel_initializer="he_normal")(h))
+        return LeakyReLU(SLOPE)(layers.Conv2D(n, kernel, stride, padding="same", kernel_initializer="he_normal")(h))
     h = convolve(Fold()(x), 2 * width, 3, 1)
     for n in (4 * width, 8 * width, 8 * width): h = convolve(h, n, TAPS, 2)
     h = layers.Flatten()(convolve(BatchDeviation()(h), 8 * width, 3, 1))
-    return critic_outputs(x, layers.LeakyReLU(SLOPE)(layers.Dense(8 * width, kernel_initializer="he_normal")(h)), labels)
+    return critic_outputs(x, LeakyReLU(SLOPE)(layers.Dense(8 * width, kernel_initializer="he_normal")(h)), labels)
 
 # %% ../nbs/07_networks.ipynb #e15ec4e2
 NETWORKS = {"wavegan": (wave_generator, wave_critic), "specgan": (image_generator, image_critic),

@@ -13,6 +13,7 @@ critic and 1 of the generator. What is measured is written to the file as it goe
 Peak memory is of a process of its own for each way, at batch 64."""
 import argparse
 import json
+import math
 import os
 import resource
 import subprocess
@@ -189,12 +190,18 @@ def product_rate(size=4096):
     return lambda: multiply(a)[0, 0].numpy(), 2 * size**3 / 1e9
 
 
+def taps(length, kernel, stride):
+    "How many products a kernel has along one axis, those with padding not counted."
+    begins = range(-((kernel - stride) // 2), length - (kernel + stride) // 2 + 1, stride)
+    return sum(min(length, begin + kernel) - max(0, begin) for begin in begins)
+
+
 def gflop(row, batch, width, samples):
-    "Useful GFLOP of an update: 5 × (10 forwards of each critic + 1 of the generator), then 3 of the generator and 2 of each critic; padding counted as work, thin things not."
-    layer = lambda i, o, positions: 2 * 36 * i * o * positions
+    "Useful GFLOP of an update: 5 × (10 forwards of each critic + 1 of the generator), then 3 of the generator and 2 of each critic; dense layers, padding and what is done number by number not counted."
     sizes = [width * k for k in WAVE_LAYERS[1:]]
-    def network(first, positions, shrink): return sum(layer(i, o, positions // shrink**(k + 1)) for k, (i, o) in enumerate(zip([first, *sizes], sizes)))
-    wave, picture = network(1, samples, 4), network(1, samples // 128 * 256, 4)
+    def network(size, kernel, stride):
+        return sum(2 * i * o * math.prod(taps(n // stride**k, kernel, stride) for n in size) for k, (i, o) in enumerate(zip([1, *sizes], sizes)))
+    wave, picture = network([samples], 36, 4), network([samples // 128, 256], 6, 2)
     generator, critics = {"wave": (wave, wave), "log_mag": (picture, picture), "wave_mag": (wave, wave + picture)}[row]
     return batch * (5 * (10 * critics + generator) + 3 * generator + 2 * critics) / 1e9
 

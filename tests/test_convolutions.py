@@ -130,7 +130,7 @@ def test_gradients_of_the_papers_layers_equal_float64(kind, shape, outputs, batc
 
 def test_which_way_a_layer_goes():
     def goes(*kernel, positions): return convolutions.heavy(tf.zeros(kernel), positions)
-    assert goes(1, 36, 512, 1024, positions=16) and goes(1, 36, 256, 512, positions=64)
+    assert goes(1, 36, 512, 1024, positions=16) and not goes(1, 36, 256, 512, positions=64)
     assert not goes(1, 36, 64, 128, positions=16) and not goes(1, 36, 128, 256, positions=256)
     def foldable(size=36, strides=4, steps=64, **settings): return convolutions.foldable(Conv1D(2, size, strides, **{"padding": "same", **settings}), (steps,))
     assert foldable() and not foldable(padding="valid") and not foldable(steps=66) and not foldable(size=25) and not foldable(steps=None)
