@@ -59,7 +59,7 @@ def train_command(args):
     quiet_tensorflow()
     from audiosynth.training import train
     model = train(args.row, args.data, args.out, steps=args.steps, minutes=args.minutes, width=args.width, batch=args.batch, game=args.game,
-                   learning_rate=args.learning_rate, save_every=args.save_every, save_minutes=args.save_minutes, step=args.step, seed=args.seed,
+                   learning_rate=args.learning_rate, condition=args.condition, save_every=args.save_every, save_minutes=args.save_minutes, step=args.step, seed=args.seed,
                    strategy=args.strategy, devices=args.devices, mixed=args.mixed_precision, jit=args.jit)
     print(model)
     label = f" --label {model.labels[-1]}" if model.labels else ""
@@ -169,11 +169,12 @@ def parser():
          one_clip=dict(action="store_true", help="folder: only the first clip of each file"), licence=option("folder: the recordings' licence"),
          sha256=option("fsdd, speech-mnist: refuse an archive with another checksum"), force=dict(action="store_true", help="replace a finished dataset, or one begun by another command"), seed=seed())
     verb(verbs, check_command, data=positional("a prepared folder, or digits, or piano"))
-    verb(verbs, train_command, row=positional("wave, log_mag, mag_phase, mag_if, stft, stft_mag, stft_wave, wave_mag, wave_rwd, mel_log_mag, mel_stft or digit"), data=option("a prepared folder, or digits, or piano", "digits"),
+    verb(verbs, train_command, row=positional("wave, log_mag, mag_phase, mag_if, stft, stft_mag, stft_wave, wave_mag, wave_rwd, mel_log_mag, mel_stft or digit; told notes or the clip before: wave_mag_midi, wave_mag_previous, stft_mag_midi, stft_mag_previous or mel_midi"), data=option("a prepared folder, or digits, or piano", "digits"),
          out=option("the run's folder; a run that is there goes on", required=True), steps=option("updates of the generator in all (default: 10000)", type=int),
          minutes=option("instead of --steps: how long to train in all, minutes", type=float),
          width=option("channels of the thinnest layer (default: the row's; 64 is the papers')", type=int),
          batch=option("clips in one update of a network (default: the row's)", type=int),
+         condition=option("what the generator is told: none, label, midi or previous (default: the row's)"),
          game=option("wgan_gp or r1 (default: the row's)"), learning_rate=option("(default: the row's)", type=float), save_every=option("updates between checkpoints (default: a tenth of the run, at most 1000)", type=int),
          save_minutes=option("and at most so many minutes between them", 5.0, float), step=option("go back to the checkpoint of this step and train on from there", type=int),
          strategy=option("mirrored: all accelerators of this machine; workers: the machines of TF_CONFIG, this command on each (default: none)"),
