@@ -152,7 +152,7 @@ def _draw(self):
     self.notes.sort(key=lambda n: (n.start, n.pitch))
     options = [(f"{pretty_midi.note_number_to_name(n.pitch)} at {n.start:.2f} s", i) for i, n in enumerate(self.notes)]
     fig, ax = plt.subplots(figsize=(8, 2.6), dpi=80, layout="constrained")
-    plot_roll(as_midi(self.notes, self.pedal), ax=ax)
+    plot_roll(as_midi(self.notes, self.pedal), ax=ax, stop_s=max([n.end for n in self.notes], default=1.0))
     png = io.BytesIO(); fig.savefig(png, format="png"); plt.close(fig)
     self.picture.value = png.getvalue()
     self.chosen.options = options or [("none", 0)]

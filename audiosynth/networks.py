@@ -67,6 +67,7 @@ def past_features(past, shrink, channels):  # input (batch, …), encoded as a c
     "{steps: (batch, steps, …, features)}, the finest first."
     h, found = past, {}
     for n in channels:
+        if h.shape[1] == 1: break  # of a clip so short, the coarsest length has no half
         h = shrink(h, max(2, n // 2))
         found[2 * h.shape[1]] = BackToFront()(h)
     return found
