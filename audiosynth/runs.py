@@ -14,7 +14,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from .datasets import FULL, DiskFull, InputError
-from .experiments import HEARING, Experiment, TrainedModel, generator_for, load_model, write_json
+from .experiments import EXAMPLES_FILE, HEARING, Experiment, TrainedModel, generator_for, load_examples, load_model, write_json
 from .gan import held
 from .representations import load_representation
 
@@ -146,4 +146,4 @@ def model_at(folder, step=None):  # a run's folder; a kept step, None: the newes
     values, _ = stored(run.checkpoint(step))
     part = "averaged/" if row.average else "generator/"
     network.set_weights([values[name] for name in sorted(values) if name.startswith(part)])
-    return TrainedModel(network, representation, {**about, "data": about["data"]["name"], "step": step}, load_model(folder).examples)
+    return TrainedModel(network, representation, {**about, "data": about["data"]["name"], "step": step}, load_examples(run.folder/"model"/EXAMPLES_FILE) if about.get("condition") else None)
