@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SOURCE_OPTIONS', 'hushed', 'quiet_tensorflow', 'prepare_command', 'check_command', 'train_command', 'study_command',
-           'generate_command', 'robustness_command', 'evaluate_command', 'listen_command', 'answers_command', 'verb',
-           'positional', 'option', 'parser', 'main', 'fail']
+           'generate_command', 'play', 'babble_command', 'robustness_command', 'evaluate_command', 'listen_command',
+           'answers_command', 'verb', 'positional', 'option', 'parser', 'main', 'fail']
 
 # %% ../nbs/15_cli.ipynb #fafc5d71
 import argparse, os, sys
@@ -59,7 +59,7 @@ def train_command(args):
     quiet_tensorflow()
     from audiosynth.training import train
     model = train(args.row, args.data, args.out, steps=args.steps, minutes=args.minutes, width=args.width, batch=args.batch, game=args.game,
-                   learning_rate=args.learning_rate, save_every=args.save_every, save_minutes=args.save_minutes, step=args.step, seed=args.seed,
+                   learning_rate=args.learning_rate, condition=args.condition, save_every=args.save_every, save_minutes=args.save_minutes, step=args.step, seed=args.seed,
                    strategy=args.strategy, devices=args.devices, mixed=args.mixed_precision, jit=args.jit)
     print(model)
     label = f" --label {model.labels[-1]}" if model.labels else ""
@@ -83,6 +83,7 @@ def generate_command(args):
     from audiosynth.training import model_at
     if args.n < 1: raise InputError(f"--n {args.n}: must be at least 1")
     model = model_at(args.run, args.step)
+    if args.midi: return play(model, args)
     waves = model.generate(args.n, seed=args.seed, label=args.label)
     names = [model.labels[i] for i in model.numbers(args.n, args.label)] if model.labels else [""] * args.n
     out = Path(args.out or Path(args.run)/"generated")
@@ -92,6 +93,27 @@ def generate_command(args):
     rows = [(name or "clip", [(file, wave) for file, wave, n in zip(files, waves, names) if n == name]) for name in dict.fromkeys(names)]
     page(out/"index.html", "Generated sounds", [(str(model), f"Seed {args.seed}.", rows)], rate=model.rate)
     print(f"{args.n} clips of {waves.shape[1] / model.rate:.2f} s in {out}; open {out/'index.html'}")
+
+def play(model, args):
+    "Render a performance."
+    from audiosynth.conditioning import FADE_S, checked_performance, render, write_pieces
+    if args.label is not None: raise InputError(f"--label {args.label}: with --midi the notes say what to play; leave one out")
+    from tqdm import tqdm
+    out = Path(args.out or Path(args.run)/"generated")
+    out = out if out.suffix.lower() == ".wav" else out/f"{Path(args.midi).stem}.wav"
+    pieces = render(model, args.midi, seed=args.seed, fade_s=0 if args.no_fade else FADE_S)
+    seconds = checked_performance(args.midi, say=lambda line: None)
+    clip_s = model.representation.samples / model.rate
+    length = write_pieces(out, tqdm(pieces, total=int(seconds / clip_s) + 1, unit=" clips", file=sys.stderr), rate=model.rate)
+    print(f"{length / model.rate:.1f} s in {out}")
+
+def babble_command(args):
+    "Let a model go on by itself, each clip from the end of the one before, and report how it drifts."
+    quiet_tensorflow()
+    from audiosynth.babble import babble_to
+    from audiosynth.training import model_at
+    found = babble_to(args.out, model_at(args.run, args.step), args.seconds, data=args.data, start=args.start, fade=not args.no_fade, seed=args.seed)
+    print(found)
 
 def robustness_command(args):
     "Add noise to every representation, decode it, and score what is heard."
@@ -169,11 +191,12 @@ def parser():
          one_clip=dict(action="store_true", help="folder: only the first clip of each file"), licence=option("folder: the recordings' licence"),
          sha256=option("fsdd, speech-mnist: refuse an archive with another checksum"), force=dict(action="store_true", help="replace a finished dataset, or one begun by another command"), seed=seed())
     verb(verbs, check_command, data=positional("a prepared folder, or digits, or piano"))
-    verb(verbs, train_command, row=positional("wave, log_mag, mag_phase, mag_if, stft, stft_mag, stft_wave, wave_mag, wave_rwd, mel_log_mag, mel_stft or digit"), data=option("a prepared folder, or digits, or piano", "digits"),
+    verb(verbs, train_command, row=positional("wave, log_mag, mag_phase, mag_if, stft, stft_mag, stft_wave, wave_mag, wave_rwd, mel_log_mag, mel_stft or digit; told notes or the clip before: wave_mag_midi, wave_mag_previous, stft_mag_midi, stft_mag_previous or mel_midi"), data=option("a prepared folder, or digits, or piano", "digits"),
          out=option("the run's folder; a run that is there goes on", required=True), steps=option("updates of the generator in all (default: 10000)", type=int),
          minutes=option("instead of --steps: how long to train in all, minutes", type=float),
          width=option("channels of the thinnest layer (default: the row's; 64 is the papers')", type=int),
          batch=option("clips in one update of a network (default: the row's)", type=int),
+         condition=option("what the generator is told: none, label, midi or previous (default: the row's)"),
          game=option("wgan_gp or r1 (default: the row's)"), learning_rate=option("(default: the row's)", type=float), save_every=option("updates between checkpoints (default: a tenth of the run, at most 1000)", type=int),
          save_minutes=option("and at most so many minutes between them", 5.0, float), step=option("go back to the checkpoint of this step and train on from there", type=int),
          strategy=option("mirrored: all accelerators of this machine; workers: the machines of TF_CONFIG, this command on each (default: none)"),
@@ -185,7 +208,13 @@ def parser():
          cpu_minutes=option("instead of --steps: processor minutes for each row's updates", type=float),
          width=option("channels of the thinnest layer", 8, int), batch=option("clips in one update of a network", 16, int), n=option("clips to judge by", 256, int), seed=seed())
     verb(verbs, generate_command, run=positional("folder of a run or of a model"), n=option("clips", 10, int), out=option("folder (default: RUN/generated)"),
-         label=option("what to say, for a model with labels (default: each in turn)"), step=option("of which checkpoint (default: the newest)", type=int), seed=seed())
+         label=option("what to say, for a model with labels (default: each in turn)"), step=option("of which checkpoint (default: the newest)", type=int),
+         midi=option("a performance to play, of any length, for a model that is told notes", metavar="FILE"),
+         no_fade=dict(action="store_true", help="with --midi: clips end to end, not faded over"), seed=seed())
+    verb(verbs, babble_command, run=positional("folder of a run or of a model that is told the clip before"), seconds=option("how long", 60.0, float),
+         out=option("WAV file; the report is written beside it", required=True), start=option("a sound to go on from (default: silence)", metavar="WAV"),
+         data=option("a prepared folder, or digits, or piano, to compare with (default: what it was trained on, if it is there)"),
+         no_fade=dict(action="store_true", help="clips end to end, not faded over"), step=option("of which checkpoint (default: the newest)", type=int), seed=seed())
     verb(verbs, robustness_command, wav=dict(place=True, nargs="*", help="speech, or the names of embedded recordings (default: some of these)"),
          out=option("folder", required=True), music=option("recordings that are music", nargs="+", metavar="WAV", default=()),
          representations=option("some, with commas (default: all)"), snrs=option("dB, with commas, as in --snrs=-20,0,20 (default: -20 to 60 in steps of 5)"),

@@ -313,6 +313,14 @@ def histories(self:Clips,
     past = self.rolls(np.maximum(before, 0)) * (before >= 0)[:, None, None].astype("uint8")
     return np.concatenate([past, self.rolls(indices)], axis=1)
 
+@patch
+def pasts(self:Clips,
+    indices, # (batch,) ints
+):           # (batch, samples // 2) float32, −1..1
+    "The second half of the clip before each; silence before a recording's first clip."
+    before = self.previous[self._checked(indices)]
+    return self.waves(np.maximum(before, 0))[:, self.samples - self.samples // 2:] * (before >= 0)[:, None].astype("float32")
+
 # %% ../nbs/02_datasets.ipynb #742cf12a
 @lru_cache(maxsize=4)
 def _pass_order(seed, number, n):

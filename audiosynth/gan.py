@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['TINY', 'mean', 'softplus', 'GAMES', 'Z', 'LABEL', 'ALPHA', 'REAL', 'FAKE', 'PURPOSES', 'FLOOR', 'slopes', 'between',
            'steepness', 'gradient_penalty', 'squared_slope', 'label_loss', 'Game', 'draws', 'replicas', 'held', 'own',
-           'jitter', 'excerpt', 'Listener', 'GAN', 'apply']
+           'jitter', 'excerpt', 'Listener', 'GAN', 'half_as_long', 'pasts_of', 'apply']
 
 # %% ../nbs/08_gan.ipynb #c52da008
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import tensorflow as tf
@@ -115,7 +115,7 @@ def excerpt(x, key, length):  # (batch, samples, …); a key of `draws`; samples
 @dataclass
 class Listener:
     "A critic, how it hears, and what its word weighs."
-    critic: object                 # (x[, label]) → score[, logits]
+    critic: object                 # (x[, label]) → score[, logits], or (x, given) → score
     representation: object = None  # how it hears; None: what the generator emits, as it is
     weight: float = 1.0            # in the generator's loss
     window: int = 0                # samples of each clip that it is given; 0: all
@@ -125,13 +125,14 @@ class Listener:
 class GAN(keras.Model):
     "A generator, its critics, and the game they play."
     def __init__(self,
-        generator,       # (z[, label]) → x
+        generator,       # (z[, label or given]) → x
         listeners,       # its critics, as `Listener`s
         *,
         representation,  # what the generator emits
         game="wgan_gp",  # a row of `GAMES`
         price=None,      # weight of the game's penalty; None: the game's
         marginal=None,   # how often each label occurs, if there are labels
+        condition="",    # what is given with a clip, if not a label: midi, previous; "": nothing
         shift=None,      # (frames, bins): pictures that critics see are shifted by at most so much
         clarity=0.2,     # weight of the critics' guess of the label in the generator's loss
         average=0.0,     # of the generator's weights: the share kept at each update; 0: no average
@@ -149,6 +150,8 @@ class GAN(keras.Model):
         graph = dict(autograph=False, experimental_attributes={"_noinline": True})  # built once for all updates of a critic
         self.lesson = self.losses if len(self.critics) == 1 else tf.function(self.losses, **graph)
         self.chances = None if marginal is None else tf.math.log(tf.constant(marginal, tf.float32) / sum(marginal))
+        self.condition, self.examples = condition, None  # examples: what a model asks for when nothing is said
+        self.pasts = pasts_of([representation, *(listener.representation for listener in self.listeners)]) if condition == "previous" else None
         self.averaged = keras.models.clone_model(generator) if average else generator
         self.averaged.set_weights(generator.get_weights())
         kept = dict(initializer="zeros", trainable=False, aggregation="only_first_replica")
@@ -167,11 +170,31 @@ class GAN(keras.Model):
         for optimizer, critic in zip(self.critic_optimizers, self.critics, strict=True): optimizer.build(critic.trainable_variables)
 
 # %% ../nbs/08_gan.ipynb #5eae8aca
+def half_as_long(representation):
+    "The same representation for half a clip, with the same statistics."
+    half = replace(representation, samples=representation.samples // 2)
+    half.statistics = dict(representation.statistics)
+    return half
+
+def pasts_of(representations):
+    "`half_as_long` of each; one that occurs again is the same again."
+    halves = {id(r): half_as_long(r) for r in representations}
+    return [halves[id(r)] for r in representations]
+
 @patch
-def fakes(self:GAN, n, substep):  # how many; which draw of this step
-    "Fresh random clips: the pair [x] or [x, label]."
+def told_as(self:GAN, hearer, raw):  # 0: the generator, i + 1: critic i; (batch, 2·states, keys) uint8 or (batch, samples // 2)
+    "What is given, as the networks take it: the numbers 0..1 of a roll, or the sound so far, encoded."
+    return tf.cast(raw, tf.float32) / 127 if self.condition == "midi" else self.pasts[hearer].encode(raw)
+
+# %% ../nbs/08_gan.ipynb #05610f04
+@patch
+def fakes(self:GAN, n, substep, asked=None):  # how many; which draw of this step; of as many other clips, what was given with them
+    "Fresh random clips: [x], [x, label] or [x, given]."
     latent = self.generator.inputs[0].shape[-1]
     z = own(lambda n: tf.random.stateless_uniform((n, latent), draws(self.seed, self.step, substep, Z), -1, 1), n)
+    if self.condition:
+        given = self.told_as(0, asked)
+        return [tf.cast(self.generator([z, given], training=True), tf.float32), given]
     if self.chances is None: return [tf.cast(self.generator([z], training=True), tf.float32)]
     drawn = own(lambda n: tf.random.stateless_categorical(self.chances[None], n, draws(self.seed, self.step, substep, LABEL))[0], n)
     label = tf.cast(drawn, tf.int32)
@@ -191,9 +214,9 @@ def seen(self:GAN, i, x, substep, purpose):  # which critic; (batch, …); `REAL
     return jitter(x, key, frames=self.shift[0], bins=self.shift[1])
 
 @patch
-def judge(self:GAN, i, pair):  # which critic; [x] or [x, label]
+def judge(self:GAN, i, pair):  # which critic; [x], [x, label] or [x, given]
     "Critic i's score (batch, 1) and, with a label, how badly it guesses it."
-    if len(pair) == 1: return tf.cast(self.critics[i](pair, training=True), tf.float32), 0.0
+    if self.chances is None: return tf.cast(self.critics[i](pair, training=True), tf.float32), 0.0
     score, logits = (tf.cast(said, tf.float32) for said in self.critics[i](pair, training=True))
     return score, label_loss(logits, pair[1])
 
@@ -225,24 +248,30 @@ def apply(optimizer, gradients, weights):
 
 # %% ../nbs/08_gan.ipynb #e4dc0dcf
 @patch
-def critic_update(self:GAN, reals, condition, substep):  # the data as each critic hears it, (batch, …); [] or [label]
+def conditions(self:GAN, i, told, raw):  # which critic; what the generator was told; the same before it was encoded
+    "What critic i is told beside a clip: [], [label] or [given]."
+    return [self.told_as(i + 1, raw)] if self.pasts and self.pasts[i + 1] is not self.pasts[0] else told
+
+@patch
+def critic_update(self:GAN, reals, condition, substep, asked=None):  # the data as each critic hears it, (batch, …); [], [label] or [given]; of other clips
     "One update of every critic. Returns their losses."
-    x, *asked = self.fakes(reals[0].shape[0], substep)
+    x, *told = self.fakes(reals[0].shape[0], substep, asked)
     logs = {}
     for i, (real, fake) in enumerate(zip(reals, self.heard(x))):
-        lost = self.teach(i, [real, *condition], [fake, *asked], substep)
+        own_condition = [self.told_as(i + 1, condition[0])] if self.condition else condition
+        lost = self.teach(i, [real, *own_condition], [fake, *self.conditions(i, told, asked)], substep)
         logs |= {name + self.suffixes[i]: value for name, value in lost.items()}
     return logs
 
 # %% ../nbs/08_gan.ipynb #874c8641
 @patch
-def generator_update(self:GAN, n):  # how many clips
+def generator_update(self:GAN, n, asked=None):  # how many clips; of as many clips, what was given with them
     "One update of the generator. Returns its losses."
     substep, loss = self.game.critic_steps, 0.0
     with tf.GradientTape() as tape:
-        x, *asked = self.fakes(n, substep)
+        x, *told = self.fakes(n, substep, asked)
         for i, heard in enumerate(self.heard(x)):
-            score, guess = self.judge(i, [self.seen(i, heard, substep, FAKE), *asked])
+            score, guess = self.judge(i, [self.seen(i, heard, substep, FAKE), *self.conditions(i, told, asked)])
             loss += self.listeners[i].weight * (self.game.generator(score) + self.clarity * guess)
     gradients = tape.gradient(loss, self.generator.trainable_variables)
     apply(self.optimizer, gradients, self.generator.trainable_variables)
@@ -286,18 +315,19 @@ def told(self:GAN, logs):
 # %% ../nbs/08_gan.ipynb #8d6adffd
 @patch
 def train_step(self:GAN, data):
-    "One update of the generator, after those of the critics. data: wave (critic_steps·batch, samples), label (critic_steps·batch,)."
-    if self.flat: data = {name: tf.ensure_shape(part, (self.flat, *part.shape[1:])) for name, part in data.items()}
+    "One update of the generator, after those of the critics. data: wave (critic_steps·batch, samples), label (critic_steps·batch,); perhaps given, and asked of one batch more."
+    updates = self.game.critic_steps
+    if self.flat: data = {name: tf.ensure_shape(part, (self.flat // updates * (updates + (name == "asked")), *part.shape[1:])) for name, part in data.items()}
     if self.falling:
         for optimizer, rate in zip((self.optimizer, *self.critic_optimizers), self.rates): optimizer.learning_rate.assign(rate * self.rate_share())
     reals, steps = [listener.representation.encode(data["wave"]) for listener in self.listeners], self.game.critic_steps
-    condition = [] if self.chances is None else [data["label"]]
+    condition = [data["given"]] if self.condition else [] if self.chances is None else [data["label"]]
     n, left = divmod(reals[0].shape[0], steps)
     assert not left, f"{reals[0].shape[0]} clips do not divide into {steps} critic updates"
     for k in range(steps):
         part = slice(k * n, (k + 1) * n)
-        logs = self.critic_update([x[part] for x in reals], [c[part] for c in condition], k)
-    logs |= self.generator_update(n)
+        logs = self.critic_update([x[part] for x in reals], [c[part] for c in condition], k, data["asked"][part] if self.condition else None)
+    logs |= self.generator_update(n, data["asked"][steps * n:] if self.condition else None)
     if self.average: self.average_update()
     logs = self.told(logs)
     self.step.assign_add(1)

@@ -36,8 +36,7 @@ def sounds_of(
     "The sounds of some latents. `InputError` for a wrong shape or label."
     z, latent = np.asarray(z, "float32"), model.generator.inputs[0].shape[-1]
     if z.ndim != 2 or z.shape[1] != latent: raise InputError(f"latents of shape {z.shape}: this model needs (clips, {latent})")
-    if label is not None and not model.labels: raise InputError("this model was not trained with labels; leave the label out")
-    inputs = [z] + ([model.numbers(len(z), label)] if model.labels else [])
+    inputs = model.inputs(z, label=label)
     waves = [model.decoded(*(part[i:i + TOGETHER] for part in inputs), seed=seed + i) for i in range(0, len(z), TOGETHER)]
     return np.concatenate(waves) if waves else np.zeros((0, model.representation.samples), "float32")
 

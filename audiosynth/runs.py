@@ -14,9 +14,8 @@ import numpy as np
 from fastcore.basics import patch
 
 from .datasets import FULL, DiskFull, InputError
-from .experiments import HEARING, Experiment, TrainedModel, load_model, write_json
+from .experiments import EXAMPLES_FILE, HEARING, Experiment, TrainedModel, generator_for, load_examples, load_model, write_json
 from .gan import held
-from .networks import generator
 from .representations import load_representation
 
 # %% ../nbs/09b_runs.ipynb #f537b452
@@ -143,8 +142,8 @@ def model_at(folder, step=None):  # a run's folder; a kept step, None: the newes
     if step is None or about is None: return load_model(folder)
     if step not in run.checkpoints(): raise InputError(f"{folder}: no checkpoint of step {step}; there are {', '.join(map(str, run.checkpoints())) or 'none'}")
     row, representation = Experiment(**about["experiment"]), load_representation(run.folder)
-    network = generator(representation.shape, network=row.network, width=row.width, latent=row.latent, labels=len(about["labels"]))
+    network = generator_for(row, representation, labels=len(about["labels"]), states=about.get("states", 0))
     values, _ = stored(run.checkpoint(step))
     part = "averaged/" if row.average else "generator/"
     network.set_weights([values[name] for name in sorted(values) if name.startswith(part)])
-    return TrainedModel(network, representation, {**about, "data": about["data"]["name"], "step": step})
+    return TrainedModel(network, representation, {**about, "data": about["data"]["name"], "step": step}, load_examples(run.folder/"model"/EXAMPLES_FILE) if about.get("condition") else None)

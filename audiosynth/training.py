@@ -53,7 +53,7 @@ def keep(self:Keep):
     if step == self.last: return
     if not finite(self.model): raise Diverged(f"update {step}: weights are NaN or infinite; {lower(self.about['experiment']['learning_rate'])}")
     write_checkpoint(self.run.checkpoint(step), self.model, self.seconds)
-    model = TrainedModel(in_full(self.model.averaged), self.model.representation, dict(self.about, step=step, seconds=self.seconds))
+    model = TrainedModel(in_full(self.model.averaged), self.model.representation, dict(self.about, step=step, seconds=self.seconds), self.model.examples)
     model.save(self.run.folder/"model")
     self.doctor.hear(model, self.audition(model, step))
     (self.run.folder/"doctor.txt").write_text(f"{self.doctor.found}\n")
@@ -141,6 +141,7 @@ def train(
     width=None,    # channels of the thinnest layer; None: the row's
     batch=None,    # clips in one update of a network; None: the row's
     learning_rate=None,
+    condition=None, # of `experiments.CONDITIONS`; None: the row's
     save_every=None, # updates between two checkpoints; None: a tenth of the run, at most 1000
     save_minutes=5, # and at most so long between them
     step=None,     # go back to this checkpoint first; what came after it is dropped
@@ -160,7 +161,7 @@ def train(
         if value is not None and value <= 0: raise InputError(f"{name} {value}: must be more than 0")
     if strategy == "workers" and steps is None: raise InputError("minutes: several workers cannot agree on the time; give steps")
     run, clips = Run(out), load_clips(data)
-    chosen = choose(row, game=game, width=width, batch=batch, learning_rate=learning_rate)
+    chosen = choose(row, game=game, width=width, batch=batch, learning_rate=learning_rate, condition=condition)
     about = describe(row, chosen, clips, data, seed)
     run.check(about)
     try:
@@ -183,6 +184,7 @@ def describe(row, chosen, clips, data, seed):
     "What `experiment.json` says."
     manifest = hashlib.sha256((clips.folder/"manifest.json").read_bytes()).hexdigest()
     return {"format": 1, "row": row, "experiment": asdict(chosen), "seed": seed, "labels": clips.labels if chosen.labels else [],
+            "condition": chosen.given, "states": clips.states if chosen.given == "midi" else 0,
             "data": {"name": str(data), "source": clips.manifest["source"], "licence": clips.manifest["licence"], "manifest": manifest}}
 
 def follow(run, gan, clips, about, *, steps, minutes, save_every, save_minutes, step, team, callbacks, quiet, say):
@@ -202,7 +204,7 @@ def follow(run, gan, clips, about, *, steps, minutes, save_every, save_minutes, 
                                     seconds=seconds, minutes=None if int(held(gan.total)) else minutes, quiet=quiet)
     else: seen.append(Doctor(Experiment(**about["experiment"]), clips, say=say))  # to stop when the others do
     go(run, gan, data, seen, todo, team)
-    return load_model(run.folder) if team.chief else TrainedModel(in_full(gan.averaged), gan.representation, {**about, "data": about["data"]["name"], "step": int(held(gan.step))})
+    return load_model(run.folder) if team.chief else TrainedModel(in_full(gan.averaged), gan.representation, {**about, "data": about["data"]["name"], "step": int(held(gan.step))}, gan.examples)
 
 # %% ../nbs/10_training.ipynb #b0b424df
 def watchers(run, gan, clips, about, *, save_every, every_s, seconds, minutes, quiet):
