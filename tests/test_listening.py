@@ -189,6 +189,7 @@ def test_on_a_phone_and_taken_up_again(made, browser):
     page.locator(".tick:not(:empty)").wait_for(state="attached", timeout=20_000)
     page.reload()
     page.get_by_role("button", name="Go on where I stopped").tap()
+    page.locator(".tick:not(:empty)").wait_for(state="attached", timeout=20_000)
     assert page.locator(".tick:not(:empty)").count() == 1
     context.close()
 
