@@ -77,7 +77,7 @@ def render(
 def _pieces(model, midi, total, *, seed, fade_s, batch):
     samples, states = model.representation.samples, model.examples.shape[1] // 2
     fade = round(min(max(fade_s, 0), .5 * samples / model.rate) * model.rate * states / samples)  # whole states
-    told = windows(roll_clips(midi, total, rate=model.rate, samples=samples, states=states), states - fade)
+    told = windows(roll_clips(midi, -(-total // samples) * samples, rate=model.rate, samples=samples, states=states), states - fade)
     for piece in joined(_clips(model, told, seed, batch), fade * samples // states):
         yield piece[:total]
         total -= len(piece)
