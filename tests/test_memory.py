@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from audiosynth.datasets import INDEX
+from audiosynth.datasets import INDEX, KEYS
 
-SAMPLES = 16384
+SAMPLES, STATES = 16384, 512
 READ = """
 import re, sys
 from audiosynth.datasets import Clips
@@ -23,14 +23,16 @@ from audiosynth.training import train
 train("wave", sys.argv[1], sys.argv[1] + "-run", steps=15, width=1, quiet=True)
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
+NOTES = TRAIN.replace('train("wave", ', 'train("wave", condition="midi", batch=16, data=').replace('sys.argv[1] + "-run"', 'out=sys.argv[1] + "-run"')
 
 
 def dataset(folder, n):
     """A dataset of `n` clips; `clips.npy` is a sparse file, whose pages count as any other's once they are read."""
     folder.mkdir()
     np.lib.format.open_memmap(folder / "clips.npy", "w+", dtype="<i2", shape=(n, SAMPLES)).flush()
+    np.lib.format.open_memmap(folder / "roll.npy", "w+", dtype="u1", shape=(n, STATES, KEYS)).flush()
     np.savez(folder / "index.npz", **{name: np.zeros(n, "int64") for name in INDEX})
-    manifest = dict(format=1, rate=16000, samples=SAMPLES, labels=[], groups=["silence"], source="silence", licence="none")
+    manifest = dict(format=1, rate=16000, samples=SAMPLES, labels=[], groups=["silence"], states=STATES, source="silence", licence="none")
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
@@ -42,7 +44,7 @@ def peak_mb(folder, program):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("program, most_mb", [(READ, 30), (TRAIN, 80)], ids=["reading", "training on 4,800 of them"])
+@pytest.mark.parametrize("program, most_mb", [(READ, 30), (TRAIN, 80), (NOTES, 80)], ids=["reading", "training on 4,800 of them", "and on notes"])
 def test_20000_clips_need_no_more_memory_than_200(program, most_mb, tmp_path):
     small, large = peak_mb(dataset(tmp_path / "small", 200), program), peak_mb(dataset(tmp_path / "large", 20_000), program)
     print(f"peak resident memory: 200 clips {small:.0f} MB, 20,000 clips {large:.0f} MB")
