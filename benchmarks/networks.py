@@ -105,7 +105,7 @@ def made(row, batch, width, samples, stock):
     tf.config.optimizer.set_experimental_options({"remapping": False})  # as `train` does
     rng = np.random.default_rng(0)
     class Noise:  # clips enough for a representation to be fitted
-        rate, labels, folder = 16000, [], "noise"
+        rate, labels, states, folder = 16000, [], 0, "noise"
         def __init__(self): self.samples = samples
         def where(self, split): return np.arange(32)
         def waves(self, rows): return rng.uniform(-1, 1, (len(rows), samples)).astype("float32")
