@@ -90,3 +90,21 @@ def time_moves(page, audio):
     handle = audio.element_handle()
     page.wait_for_function("audio => audio.currentTime > 0", arg=handle, timeout=20_000)
     return handle.evaluate("audio => audio.currentTime") > 0
+
+
+@pytest.fixture(scope="module")
+def as_in_training():
+    "`train` switches Grappler's remapper off."
+    import tensorflow as tf
+    before = tf.config.optimizer.get_experimental_options().get("remapping", True)
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"remapping": before})
+
+
+@pytest.fixture
+def two_critic_updates(monkeypatch):
+    "Instead of five: a step is built in half the time, and has all its parts."
+    from dataclasses import replace
+    from audiosynth.gan import GAMES
+    monkeypatch.setitem(GAMES, "wgan_gp", replace(GAMES["wgan_gp"], critic_steps=2))

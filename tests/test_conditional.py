@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pretty_midi
@@ -17,7 +16,6 @@ from audiosynth.babble import babble, babble_to, clicks, drift, seams_of
 from audiosynth.conditioning import as_midi, joined, keyboard, render, windows, write_pieces
 from audiosynth.datasets import KEYS, Clips, ClipsWriter, InputError, pcm16
 from audiosynth.experiments import APART, CONDITIONAL, ROWS, Experiment, build, choose, dataset, hearing_for, load_model, parts_of, representation_for
-from audiosynth.gan import GAMES
 from audiosynth.midi import LOWEST, PEDAL
 from audiosynth.networks import critic, generator
 from audiosynth.runs import Run, model_at, parts, read_checkpoint, stored, write_checkpoint
@@ -26,6 +24,7 @@ from test_scale_out import ended, ports
 
 SAMPLES, STATES, RATE = 2**12, 128, 16000
 GIVEN = [(row, condition) for row in ROWS for condition in ("midi", "previous") if row != "wave_rwd"]
+pytestmark = pytest.mark.usefixtures("as_in_training", "two_critic_updates")
 
 
 @pytest.fixture(scope="module")
@@ -41,19 +40,6 @@ def clips(tmp_path_factory):
                 wave = .3 * np.sin(2 * np.pi * 440 * 2**((key + LOWEST - 69) / 12) * t) * (t >= start / STATES * SAMPLES / RATE) + rng.normal(0, .003, SAMPLES)
                 writer.add(pcm16(wave), roll=roll, label=["low", "high"][key > 44], group=f"r{recording}", split=min(recording, 1), start=i * SAMPLES, previous=len(writer) - 1 if i else -1)
     return Clips(folder)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def as_in_training():
-    "`train` switches it off."
-    before = tf.config.optimizer.get_experimental_options().get("remapping", True)
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-    yield
-    tf.config.optimizer.set_experimental_options({"remapping": before})
-
-
-@pytest.fixture(autouse=True)
-def two_critic_updates(monkeypatch): monkeypatch.setitem(GAMES, "wgan_gp", replace(GAMES["wgan_gp"], critic_steps=2))
 
 
 def made(clips, row, **changes):

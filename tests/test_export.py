@@ -59,3 +59,9 @@ def test_notebook_was_run(path):
 def test_kernel_is_the_ordinary_one():
     for path in NOTEBOOKS:
         assert json.loads(path.read_text())["metadata"]["kernelspec"]["name"] == "python3", path
+
+
+def test_the_repository_stays_light():
+    "Notebooks and embedded clips; `python tools/lighten.py` makes pictures smaller."
+    size = sum(path.stat().st_size for path in (*NOTEBOOKS, *(ROOT/"audiosynth"/"data").rglob("*")) if path.is_file())
+    assert size < 25e6, f"{size / 1e6:.1f} MB"

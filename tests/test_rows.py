@@ -13,7 +13,7 @@ from audiosynth import gan_tts
 from audiosynth.datasets import InputError
 from audiosynth.experiments import (ROWS, Experiment, Hears, TrainedModel, build, choose, dataset, hearing_for, load_model, networks_for,
                                     representation_for)
-from audiosynth.gan import FAKE, GAMES, REAL, between, draws, excerpt, gradient_penalty, slopes, squared_slope
+from audiosynth.gan import FAKE, REAL, between, draws, excerpt, gradient_penalty, slopes, squared_slope
 from audiosynth.gan_tts import RANDOM_WINDOWS
 from audiosynth.representations import convert
 from audiosynth.runs import Run, parts, read_checkpoint, stored, write_checkpoint
@@ -22,6 +22,7 @@ from audiosynth.training import train
 
 SEVERAL = [row for row in ROWS if len(ROWS[row].critics) > 1]
 STEPS, STOPS = 5, 3  # updates; random places to stop
+pytestmark = pytest.mark.usefixtures("as_in_training", "two_critic_updates")
 
 
 def rows_of(samples, folder):
@@ -38,21 +39,6 @@ def rows_of(samples, folder):
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory): return rows_of(2**12, tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def as_in_training():
-    "`train` switches it off."
-    before = tf.config.optimizer.get_experimental_options().get("remapping", True)
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-    yield
-    tf.config.optimizer.set_experimental_options({"remapping": before})
-
-
-@pytest.fixture(autouse=True)
-def two_critic_updates(monkeypatch):
-    "Instead of five: a step is built in half the time, and has all its parts."
-    monkeypatch.setitem(GAMES, "wgan_gp", replace(GAMES["wgan_gp"], critic_steps=2))
 
 
 def tiny(row, **changes):
