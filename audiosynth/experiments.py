@@ -21,7 +21,7 @@ from fastcore.basics import patch
 
 from .adam import Adam
 from .datasets import KEYS, InputError, pcm16
-from .gan import GAMES, GAN, Listener, half_as_long, held
+from .gan import GAMES, GAN, Listener, as_taken, half_as_long, held
 from .gan_tts import RANDOM_WINDOWS
 from .networks import LATENT, NETWORKS, WIDTH, critic, fitting, generator, nearest
 from .representations import FILE, load_representation, named
@@ -287,7 +287,7 @@ def numbered(self:TrainedModel, given, n):
     "What is given for n clips, as the generator takes it."
     given, form = np.asarray(given), (n, *self.examples.shape[1:])
     if given.shape != form: raise InputError(f"what is given has shape {given.shape}: this model needs {form}")
-    return (given / np.float32(127)).astype("float32") if self.condition == "midi" else half_as_long(self.representation).encode(given.astype("float32")).numpy()
+    return as_taken(given, half_as_long(self.representation) if self.condition == "previous" else None).numpy()
 
 @patch
 def numbers(self:TrainedModel, n, label):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TINY', 'mean', 'softplus', 'GAMES', 'Z', 'LABEL', 'ALPHA', 'REAL', 'FAKE', 'PURPOSES', 'FLOOR', 'slopes', 'between',
            'steepness', 'gradient_penalty', 'squared_slope', 'label_loss', 'Game', 'draws', 'replicas', 'held', 'own',
-           'jitter', 'excerpt', 'Listener', 'GAN', 'half_as_long', 'pasts_of', 'apply']
+           'jitter', 'excerpt', 'Listener', 'GAN', 'half_as_long', 'pasts_of', 'as_taken', 'apply']
 
 # %% ../nbs/08_gan.ipynb #c52da008
 from dataclasses import dataclass, replace
@@ -181,10 +181,14 @@ def pasts_of(representations):
     halves = {id(r): half_as_long(r) for r in representations}
     return [halves[id(r)] for r in representations]
 
+def as_taken(raw, past=None):  # a roll, uint8 velocities, or a half clip; for this what encodes it
+    "What is given, as networks take it: the numbers 0..1 of a roll, or the sound so far, encoded."
+    return past.encode(raw) if past else tf.cast(raw, tf.float32) / 127
+
 @patch
 def told_as(self:GAN, hearer, raw):  # 0: the generator, i + 1: critic i; (batch, 2·states, keys) uint8 or (batch, samples // 2)
-    "What is given, as the networks take it: the numbers 0..1 of a roll, or the sound so far, encoded."
-    return tf.cast(raw, tf.float32) / 127 if self.condition == "midi" else self.pasts[hearer].encode(raw)
+    "`as_taken`, by the generator or a critic."
+    return as_taken(raw, self.pasts and self.pasts[hearer])
 
 # %% ../nbs/08_gan.ipynb #05610f04
 @patch
