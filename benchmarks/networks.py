@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -42,7 +43,10 @@ def serve(work, **about):
         print(json.dumps({"clock_s": took[0], "cpu_s": took[1], "memory_mb": peak_mb()}), flush=True)
 
 
-def peak_mb(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+def peak_mb():
+    "The most memory that this process had. Linux's own count: that of `getrusage` begins with the memory of the process that started this one."
+    try: return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+    except (OSError, TypeError): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 
 
 # -- PyTorch: needs nothing else of this file, so that another interpreter can run it
@@ -206,8 +210,11 @@ def gflop(row, batch, width, samples):
     return batch * (5 * (10 * critics + generator) + 3 * generator + 2 * critics) / 1e9
 
 
+FORWARDS = 60  # of a network in an update of `wave`, whose critic costs what its generator does: 5 × (10 + 1) + 3 + 2
+
+
 def speaker(batch, width, samples):
-    "A generator at work, and the GFLOP of its forward."
+    "A generator at work."
     import tensorflow as tf
     from audiosynth.networks import generator
     network = generator((samples, 1), network="wavegan", width=width)
@@ -216,20 +223,23 @@ def speaker(batch, width, samples):
 
 
 FIRST_SOUND = """
-import tempfile, sys, time
-from audiosynth.experiments import load_model
-model = load_model(sys.argv[1]); model.generate(1)
+import json, sys, time
+began = time.perf_counter()
+import audiosynth.experiments
+ready = time.perf_counter()
+audiosynth.experiments.load_model(sys.argv[1]).generate(int(sys.argv[2]))
+print(json.dumps([ready - began, time.perf_counter() - ready]))
 """
 
 
-def first_sound():
-    "Seconds from a cold start of Python to the first sound of a saved model at paper size."
+def first_sound(clips):
+    "Seconds until a saved model at paper size has made so many clips in a new Python: importing, and loading and generating."
     import tempfile
     from audiosynth.experiments import TrainedModel
     gan, _ = made("wave", 1, 64, 2**14, False)
     with tempfile.TemporaryDirectory() as folder:
         TrainedModel(gan.generator, gan.representation, {"row": "wave"}).save(folder)
-        return [timed(lambda: subprocess.run([sys.executable, "-c", FIRST_SOUND, folder], check=True, capture_output=True))[0] for _ in range(3)]
+        return [json.loads(subprocess.run([sys.executable, "-c", FIRST_SOUND, folder, str(clips)], check=True, capture_output=True, text=True).stdout.splitlines()[-1]) for _ in range(3)]
 
 
 def work_of(way, row, batch, width, samples):
@@ -252,7 +262,7 @@ class Process:
         self.process = subprocess.Popen([python, __file__, "--serve", way, row, str(batch), str(width), str(samples)], text=True, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.about |= self.read()
-        if way not in ("product", "generate"): self.about["gflop"] = gflop(row, batch, width, samples)
+        if way != "product": self.about["gflop"] = gflop(row, batch, width, samples) / (FORWARDS if way == "generate" else 1)
         self.measured = []
 
     def read(self):
@@ -341,7 +351,7 @@ def run(args, rows, ways, parts):
         for way in ("ours", "eager"): done = memory(way, args, done, keep)
     if "generate" in parts:
         together("generate", [Process("product"), *(Process("generate", batch=b, width=args.width) for b in (1, 64))], max(5, args.rounds))
-        keep("first_sound_s")(first_sound())
+        for name, clips in (("first_sound_s", 1), ("sixteen_sounds_s", 16)): keep(name)(first_sound(clips))
     if "growth" in parts:
         sizes = [*((b, 16, 2**14) for b in (4, 8, 16, 32, 64)), *((16, w, 2**14) for w in (4, 8, 32)), *((16, 16, 2**k) for k in (12, 13, 15))]
         done = []
