@@ -112,7 +112,7 @@ class Reference(RealClips):
     @cached_property
     def moments(self): return moments(self.heard.embedding)
     @cached_property
-    def centres(self): return clusters(self.heard.embedding, bins=min(BINS, len(self.test) // 5), seed=self.seed)
+    def centres(self): return clusters(self.heard.embedding, bins=min(BINS, len(self.test) // 5), judged=len(self.test), seed=self.seed)
     @cached_property
     def bins(self): return distances(self.heard.embedding, self.centres).argmin(1)
     @cached_property

@@ -139,12 +139,20 @@ def clusters(
     real,      # (m, features)
     *,
     bins=BINS, # at most a tenth of the clips
+    judged=None, # clips that will be compared with them; None: as many
     seed=0,
-):             # (bins, features)
-    "Centres of the real clips, by k-means."
+):             # (bins or fewer, features)
+    "Centres of the real clips, by k-means; none of a bin so small that it could be empty by chance."
     from sklearn.cluster import KMeans
-    bins = max(2, min(bins, len(real) // 10))
-    return KMeans(bins, n_init=2, random_state=seed).fit(np.asarray(real, float)).cluster_centers_
+    from sklearn.metrics import pairwise_distances_argmin
+    real = np.asarray(real, float)
+    least = Z**2 * len(real) / (judged or len(real))
+    centres = KMeans(max(2, min(bins, len(real) // 10)), n_init=2, random_state=seed).fit(real).cluster_centers_
+    while len(centres) > 2:
+        held = np.bincount(pairwise_distances_argmin(real, centres), minlength=len(centres))
+        if held.min() > least: break
+        centres = np.delete(centres, held.argmin(), 0)
+    return centres
 
 def different_bins(
     found,        # (n,), the bin of each clip that is judged

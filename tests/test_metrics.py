@@ -105,7 +105,35 @@ def test_bins():
     assert np.allclose(np.sort(centres[:, 0]), np.arange(5), atol=.02)
     at = distances(heap, centres).argmin(1)
     assert different_bins(at, at) == 0 and different_bins(at[at != at[0]], at) == .2 and different_bins(at[at == at[0]], at) == 1
-    assert len(clusters(X[:40], bins=50)) == 4
+    assert len(clusters(X[:40], bins=50)) <= 4
+
+
+@pytest.mark.parametrize("judged", [80, 300])
+def test_no_bin_may_stay_empty_by_chance(judged):
+    centres = clusters(X, judged=judged)
+    real = distances(X, centres).argmin(1)
+    one_sound = [different_bins(np.full(judged, b), real) for b in range(len(centres))]
+    assert one_sound == [1] * len(centres) and 5 < len(centres) < 50
+    least = np.bincount(real).min() / len(X)
+    assert least > 1.96**2 / judged and least - .02 < 1.96**2 / judged + .02  # no larger than need be
+
+
+def test_five_hundred_clips_are_enough():
+    "Of fifty draws of 500 clips the intervals hold what 20,000 say, and the figures differ by no more than the intervals say."
+    rng = np.random.default_rng(1)
+    many, real = rng.normal(size=(20_000, 8)) * 1.3 + .3, rng.normal(size=(2000, 8))
+    truth, seen = moments(real), real[:500]
+    whole = {"frechet": frechet_limit(many, truth, seed=0), "kernel": float(np.mean([kernel_distance(kernels(many[i:i + 500], seen)) for i in range(0, 20_000, 500)]))}
+    found = {"frechet": [], "kernel": []}
+    for i in range(0, 20_000, 500):
+        x, parts = many[i:i + 500], kernels(many[i:i + 500], seen)
+        half = (e := bootstrap(lambda c: frechet(x, truth, c), 500, times=100, seed=i)).high - e.value
+        found["frechet"].append((frechet_limit(x, truth, seed=i), half))
+        found["kernel"].append(((e := bootstrap(lambda c: kernel_distance(parts, c), 500, times=100, seed=i)).value, e.high - e.value))
+    for name, pairs in found.items():
+        value, half = np.array(pairs).T
+        assert np.mean(np.abs(value - whole[name]) <= half) > .8, name
+        assert .7 < half.mean() / (2 * value.std()) < 1.5 and half.mean() < .25 * whole[name], name
 
 
 def test_neighbours_by_hand():
