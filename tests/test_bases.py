@@ -10,7 +10,8 @@ import soundfile as sf
 import tensorflow as tf
 
 from audiosynth.basis import LearnedBasis, analysed, basis_of, cosine_basis, for_clips, frame_count, synthesised
-from audiosynth.bases import BASES, build_basis, choose_basis, load_trained, note_precision, restored, si_sdr_db, train_basis
+from audiosynth.atlas import note_precision, restored, si_sdr_db
+from audiosynth.bases import BASES, build_basis, choose_basis, load_trained, train_basis
 from audiosynth.cli import main
 from audiosynth.curves import read_scores
 from audiosynth.datasets import InputError
