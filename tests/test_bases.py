@@ -109,15 +109,15 @@ def test_what_has_no_filters_or_another_rate_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("row", BASES)
-def test_a_run_stopped_anywhere_ends_in_the_same_bits(row, tmp_path):
-    train_basis(row, "piano", tmp_path/"whole", steps=6, save_every=1, **SMALL)
+def test_a_run_stopped_anywhere_ends_in_the_same_bits(row, tmp_path, two_critic_updates):
+    train_basis(row, "piano", tmp_path/"whole", steps=5, save_every=1, **SMALL)
     shutil.copytree(tmp_path/"whole", tmp_path/"stopped")
     run = Run(tmp_path/"stopped")
-    for stop in np.random.default_rng([*row.encode()]).choice(np.arange(1, 6), 2, replace=False):
+    for stop in np.random.default_rng([*row.encode()]).choice(np.arange(1, 5), 2, replace=False):
         for later in run.checkpoints():
             if later > stop: run.checkpoint(later).unlink()
-        train_basis(row, "piano", run.folder, steps=6, save_every=1, **SMALL)
-        one, two = (stored(Run(tmp_path/name).checkpoint(6))[0] for name in ("whole", "stopped"))
+        train_basis(row, "piano", run.folder, steps=5, save_every=1, **SMALL)
+        one, two = (stored(Run(tmp_path/name).checkpoint(5))[0] for name in ("whole", "stopped"))
         assert one.keys() == two.keys() and all(np.array_equal(one[name], two[name]) for name in one)
     first = stored(Run(tmp_path/"whole").checkpoint(0))[0]
     assert all(not np.array_equal(one[f"basis/00{i}"], first[f"basis/00{i}"]) for i in (0, 1))
@@ -175,13 +175,13 @@ def test_centres_bandwidths_and_orders_are_those_of_known_filters():
 
 
 def test_frame_bounds_are_the_eigenvalues_of_a_matrix():
-    filters, blocks = RNG.normal(size=(32, 40)), 64
+    filters, blocks = RNG.normal(size=(32, 40)), 32
     ring = np.zeros((40 * blocks, 16 * blocks))
     for m in range(blocks):
         for i in range(32): ring[40 * m:40 * (m + 1), (16 * m + i) % (16 * blocks)] = filters[i]
     values = np.linalg.svd(ring, compute_uv=False) ** 2
     low, high = frame_bounds(filters, hop=16)
-    assert abs(values.min() / low - 1) < 0.01 and abs(values.max() / high - 1) < 0.01
+    assert abs(values.min() / low - 1) < 0.02 and abs(values.max() / high - 1) < 0.02
     frame = sine_frame()
     assert np.allclose(frame_bounds(frame, hop=16), 2) and abs(condition_number(frame, hop=16) - 1) < 1e-9  # each cosine twice
 
@@ -248,6 +248,7 @@ def test_bad_words_are_refused_in_one_line(trained, tmp_path, capsys):
     assert "basis_plain" in refused(capsys, "train", "basis_plane", "--out", new)
     assert "--width" in refused(capsys, "train", "basis_plain", "--width", 4, "--out", new)
     assert "--filters" in refused(capsys, "train", "wave", "--filters", 4, "--out", new)
+    assert "filters 0" in refused(capsys, "train", "basis_plain", "--filters", 0, "--out", new)
     assert "none" in refused(capsys, "train", "basis_classifier", "--data", "digits", "--out", new)
     assert "row basis_plain" in refused(capsys, "train", "basis_critic", "--data", "piano", "--out", trained)
     assert "filters 64" in refused(capsys, "train", "basis_plain", "--data", "piano", "--filters", 32, "--out", trained)
