@@ -7,7 +7,7 @@ __all__ = ['ORDERS', 'MOMENTS', 'PICTURES', 'PLAYED', 'plot_filters', 'plot_scal
            'stft_gain_db', 'si_sdr_db', 'mean_of', 'reconstruction', 'restored', 'note_precision', 'atlas', 'measured',
            'report']
 
-# %% ../nbs/10d_atlas.ipynb #cba9cd2e
+# %% ../nbs/10d_atlas.ipynb #3ee4a6e3
 import html
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from .representations import load_basis
 from .runs import Run
 from .with_phase import RealImaginary
 
-# %% ../nbs/10d_atlas.ipynb #ce0d553d
+# %% ../nbs/10d_atlas.ipynb #aae09c5a
 ORDERS = {"frequency": by_frequency, "distance": by_distance}  # of the encoder's filters
 
 def plot_filters(basis, order="frequency"):  # a `LearnedBasis`; a name in `ORDERS`
@@ -46,7 +46,7 @@ def plot_filters(basis, order="frequency"):  # a `LearnedBasis`; a name in `ORDE
     axes[0].set(ylabel={"frequency": "filters by centre frequency", "distance": "filters by distance from the smallest"}[order])
     return figure
 
-# %% ../nbs/10d_atlas.ipynb #cf6d4141
+# %% ../nbs/10d_atlas.ipynb #fe2e9cae
 def plot_scales(basis):
     "Centres, density and bandwidths of the encoder's filters beside linear, mel and ERB. Returns the figure."
     filters = basis.statistics["encoder"]
@@ -66,7 +66,7 @@ def plot_scales(basis):
     width.axhline(basis.rate / basis.window, ls=":", lw=1, color="0.5", label="a rectangle's"); width.set(xlabel="centre (kHz)", ylabel="bandwidth (Hz)", ylim=(0, None)); width.legend(fontsize="small")
     return figure
 
-# %% ../nbs/10d_atlas.ipynb #1ffeb077
+# %% ../nbs/10d_atlas.ipynb #186a3c55
 def plot_code(basis, wave):  # (samples,)
     "The code of a clip beside its spectrogram. Returns the figure."
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.2), dpi=80, layout="constrained")
@@ -76,7 +76,7 @@ def plot_code(basis, wave):  # (samples,)
     plot_spectrogram(wave, rate=basis.rate, ax=right); right.set(title="STFT")
     return figure
 
-# %% ../nbs/10d_atlas.ipynb #b42c2414
+# %% ../nbs/10d_atlas.ipynb #d9554a9f
 def measured_gain_db(representation, waves, *, snr_db=20.0, seed=0):  # (clips, samples)
     "The SNR of the sound less that of its code, with white noise on all codes, dB."
     code, rng = representation.encode(waves).numpy(), np.random.default_rng(seed)
@@ -91,7 +91,7 @@ def stft_gain_db(waves, *, rate=16000):
     stft.statistics["peak"] = np.ones(257, np.float32)
     return measured_gain_db(stft, waves)
 
-# %% ../nbs/10d_atlas.ipynb #6b8fdc97
+# %% ../nbs/10d_atlas.ipynb #18d37e34
 def si_sdr_db(clean, found):  # (n, samples) twice
     "Scale-invariant signal-to-distortion ratio, (n,) dB; NaN where there is nothing to reconstruct."
     clean, found = np.asarray(clean, np.float64), np.asarray(found, np.float64)
@@ -111,7 +111,7 @@ def reconstruction(basis, clips):
     waves = clips.waves(held_out(clips))
     return mean_of(si_sdr_db(waves, reconstructed(basis, waves)))
 
-# %% ../nbs/10d_atlas.ipynb #d2db2181
+# %% ../nbs/10d_atlas.ipynb #a0d5420f
 MOMENTS = 64  # of each clip, at which notes are asked for
 
 def restored(folder):  # of a run
@@ -137,7 +137,7 @@ def note_precision(model, clips):  # a `BasisModel` of `basis_classifier`; a dat
         if truth.any(): pairs.append((average_precision_score(truth.ravel(), said.ravel()), truth.mean()))
     return np.array(pairs).T
 
-# %% ../nbs/10d_atlas.ipynb #c290a3bc
+# %% ../nbs/10d_atlas.ipynb #286b346a
 PICTURES = {"filters_by_frequency.png": "The filters, by centre frequency", "filters_by_distance.png": "The filters, by distance from the smallest one",
             "scales.png": "Beside linear, mel and ERB", "code.png": "A clip's code beside its STFT"}
 PLAYED = 6  # clips on the page
@@ -163,10 +163,10 @@ def measured(trained):  # a `TrainedBasis`
     "All figures of a basis, with those that need sounds."
     basis, waves = trained.representation, trained.examples
     gain = noise_gain_db(waves, basis.encode(waves).numpy() * basis.statistics["unit"], basis.statistics["decoder"], hop=basis.hop)
-    return {"row": trained.about.get("row"), "updates": trained.about.get("step"), "data": trained.about.get("data"), "noise_gain_db": gain, "noise_gain_measured_db": measured_gain_db(basis, waves),
+    return {"row": trained.about.get("row"), "updates": trained.about.get("step", 0), "data": trained.about.get("data"), "noise_gain_db": gain, "noise_gain_measured_db": measured_gain_db(basis, waves),
             "stft_noise_gain_db": stft_gain_db(waves, rate=basis.rate), "si_sdr_db": list(mean_of(si_sdr_db(waves, reconstructed(basis, waves)))), **figures(basis)}
 
-# %% ../nbs/10d_atlas.ipynb #ddacd3b2
+# %% ../nbs/10d_atlas.ipynb #54be4101
 def report(found):  # what `atlas` gave
     "The figures in words."
     condition = "infinite" if found["condition"] is None else f"{found['condition']:.3g}"

@@ -8,7 +8,7 @@ __all__ = ['BASES', 'LAYERS', 'RESOLUTIONS', 'AUXILIARY', 'DOWN', 'QUIET', 'HEAR
            'levelled', 'notes_of', 'TrainedBasis', 'reconstructed', 'load_trained', 'build_basis', 'held_out',
            'train_basis']
 
-# %% ../nbs/10c_bases.ipynb #54eecd87
+# %% ../nbs/10c_bases.ipynb #74eec546
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from .sources import load_clips
 from .spectral import stft
 from .training import check_length, describe, follow, on_disk
 
-# %% ../nbs/10c_bases.ipynb #34fcf6b2
+# %% ../nbs/10c_bases.ipynb #d68c63fa
 @dataclass(frozen=True)
 class Basis:
     "A row: a basis to learn."
@@ -72,7 +72,7 @@ def choose_basis(row, **changes):  # a name in `BASES`; fields to change, None: 
         if changes.get(name, 1) < 1: raise InputError(f"{name} {changes[name]}: must be at least 1")
     return replace(found, **changes)
 
-# %% ../nbs/10c_bases.ipynb #c79e6cb7
+# %% ../nbs/10c_bases.ipynb #8066cfc4
 LAYERS = (512, 128, 100)  # units of the classifier
 RESOLUTIONS = ((1024, 256), (512, 128), (256, 64))  # frame and hop, samples
 
@@ -108,7 +108,7 @@ def spectral_difference(clean, found, frame, hop, *, noise):  # (batch, samples)
 
 AUXILIARY = {"classifier": classifier_loss, "critic": critic_loss, "perceptual": perceptual_loss}
 
-# %% ../nbs/10c_bases.ipynb #c5ee084c
+# %% ../nbs/10c_bases.ipynb #e8705b51
 class BasisModel(keras.Model):
     "Filters, what they learn with, and how."
     listeners, condition, representation = (), "", None
@@ -144,7 +144,7 @@ class BasisModel(keras.Model):
         found = {"basis": [self.encoder, self.decoder], "basis_adam": self.optimizer.variables, "progress": [self.step, self.total]}
         return found if self.network is None else found | {"auxiliary": self.network.weights, "auxiliary_adam": self.helper.variables}
 
-# %% ../nbs/10c_bases.ipynb #931c30e9
+# %% ../nbs/10c_bases.ipynb #2fd25501
 @patch
 def through(self:BasisModel, clean, substep):  # (batch, excerpt); which draw of this step
     "The code of excerpts with noise on them, and its sound."
@@ -168,7 +168,7 @@ def teach(self:BasisModel, clean, real, substep):  # (batch, excerpt) twice: to 
     apply(self.helper, gradients, self.network.trainable_variables)
     return {"gap": gap, "critic_loss": loss, "penalty": paid, "critic_gradient": tf.linalg.global_norm(gradients)}
 
-# %% ../nbs/10c_bases.ipynb #bafcee8e
+# %% ../nbs/10c_bases.ipynb #3d2c59d2
 @patch
 def train_step(self:BasisModel, data):
     "One update of the filters, after those of the critic. data: wave ((critic_steps + 1)·batch, excerpt); perhaps real, notes."
@@ -189,7 +189,7 @@ def train_step(self:BasisModel, data):
     self.step.assign_add(1)
     return {"l1": l1, **({row.auxiliary: extra} if row.auxiliary else {}), "basis_gradient": tf.linalg.global_norm(gradients[:len(own)]), **logs}
 
-# %% ../nbs/10c_bases.ipynb #e915a82a
+# %% ../nbs/10c_bases.ipynb #8839c425
 DOWN = np.r_[np.ones(88, "uint8"), np.uint8(64)]  # from which value on a key, and the pedal, is down
 
 def excerpts(clips, rows, length, hop, rng):  # a dataset; which clips; samples; samples; NumPy's chance
@@ -229,7 +229,7 @@ def feed(self:BasisModel, clips, *, batch, seed=0):
     if row.auxiliary == "classifier": form["notes"] = tf.TensorSpec((n, frames, KEYS), tf.float32)
     return tf.data.Dataset.from_generator(elements, output_signature=form).prefetch(2)
 
-# %% ../nbs/10c_bases.ipynb #d099d827
+# %% ../nbs/10c_bases.ipynb #4ce99422
 class TrainedBasis:
     "A learned basis with some sounds to try it on."
     labels, condition = [], ""
@@ -269,7 +269,7 @@ def trained(self:BasisModel, about):
     basis = basis_of(held(self.encoder), held(self.decoder), hop=self.row.hop, samples=self.samples, rate=self.rate)
     return TrainedBasis(basis.fit(self.training[i:i + 32] for i in range(0, len(self.training), 32)), about, self.examples)
 
-# %% ../nbs/10c_bases.ipynb #81b59720
+# %% ../nbs/10c_bases.ipynb #b9a04fe1
 HEARD = 256  # training clips by which the code's unit is set
 
 def build_basis(row, clips, *, seed=0):

@@ -6,7 +6,7 @@
 __all__ = ['UNTRAINED', 'SMALLEST', 'frame_count', 'framed', 'analysed', 'synthesised', 'LearnedBasis', 'basis_of', 'for_clips',
            'cosine_basis']
 
-# %% ../nbs/05e_basis.ipynb #44da8a76
+# %% ../nbs/05e_basis.ipynb #8ac37000
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from .contract import Representation
 from .datasets import InputError
 from .spectral import overlap_add
 
-# %% ../nbs/05e_basis.ipynb #3c0e9593
+# %% ../nbs/05e_basis.ipynb #704c8e18
 def frame_count(samples, hop):
     "⌈samples / hop⌉."
     return -(-samples // hop)
@@ -35,7 +35,7 @@ def framed(
     blocks = tf.reshape(tf.pad(wave, [[0, 0], [before, count * hop - before - samples]]), [-1, count, hop])
     return tf.concat([blocks[:, i:i + frames] for i in range(pieces)], axis=-1)[..., :window]
 
-# %% ../nbs/05e_basis.ipynb #43a131e3
+# %% ../nbs/05e_basis.ipynb #fade3027
 def analysed(
     wave,  # (batch, samples)
     encoder,  # (window, filters)
@@ -58,7 +58,7 @@ def synthesised(
     before = (window - hop) // 2
     return overlap_add(tf.reshape(pieces, [-1, code.shape[1], window]), hop)[:, before:before + samples]
 
-# %% ../nbs/05e_basis.ipynb #6c0623db
+# %% ../nbs/05e_basis.ipynb #d1b3aed3
 @dataclass(eq=False)
 class LearnedBasis(Representation):
     "(frames, filters): how loud each learned filter sounds, the loudest of the training clips being 1."
@@ -88,7 +88,7 @@ class LearnedBasis(Representation):
     def _decode(self, x, seed):
         return synthesised(x * self.statistics["unit"], self.statistics["decoder"], hop=self.hop, samples=self.samples)
 
-# %% ../nbs/05e_basis.ipynb #64972f9c
+# %% ../nbs/05e_basis.ipynb #4d7d5891
 UNTRAINED = "a basis is learned before it is used: audiosynth train basis_plain --out RUN"
 SMALLEST = 1e-6  # unit of a basis whose clips are all silent
 
@@ -97,13 +97,14 @@ def fit(self: LearnedBasis, waves):
     "The unit of the code: its largest value. Raises `InputError` if there are no filters yet, or no clips."
     if "encoder" not in self.statistics: raise InputError(f"{self.name}: {UNTRAINED}")
     encoder, largest = self.statistics["encoder"], None
-    measure = tf.function(lambda wave: tf.reduce_max(analysed(wave, encoder, hop=self.hop)), reduce_retracing=True)
-    for wave in waves: largest = max(largest or 0.0, float(measure(tf.convert_to_tensor(wave, tf.float32))))
+    for wave in waves:
+        code = analysed(tf.convert_to_tensor(wave, tf.float32), encoder, hop=self.hop)
+        largest = max(largest or 0.0, float(tf.reduce_max(code)))
     if largest is None: raise InputError(f"{self.name}: there are no training clips to fit to; prepare a dataset with a training split")
     self.statistics["unit"], self._graph = np.float32(max(largest, SMALLEST)), None
     return self
 
-# %% ../nbs/05e_basis.ipynb #6cf0f870
+# %% ../nbs/05e_basis.ipynb #694d7a2d
 def basis_of(
     encoder,  # (window, filters)
     decoder,  # (window, filters)
@@ -125,7 +126,7 @@ def for_clips(basis, *, samples, rate):  # `LearnedBasis`; of the clips
     made.statistics = dict(basis.statistics)
     return made
 
-# %% ../nbs/05e_basis.ipynb #2255246b
+# %% ../nbs/05e_basis.ipynb #0ffc3b32
 def cosine_basis(*, window=32, hop=16, **clips):  # samples; samples and rate of the clips
     "A basis known in advance: the cosine transform (DCT-II) of a frame, there and back exactly. It is a yardstick for learned ones."
     turn = np.pi / window * np.outer(np.arange(window) + 0.5, np.arange(window))

@@ -7,13 +7,13 @@ __all__ = ['GRID', 'SCALES', 'BANDS', 'TURNS', 'responses', 'centre_hz', 'bandwi
            'hz_to_erb', 'density', 'scale_distance', 'polyphase', 'frame_bounds', 'condition_number',
            'inverse_distance', 'redundancy', 'noise_gain_db', 'figures']
 
-# %% ../nbs/05f_filters.ipynb #10fce640
+# %% ../nbs/05f_filters.ipynb #72d6f054
 import numpy as np
 
 from .datasets import InputError
 from .spectral import hz_to_mel
 
-# %% ../nbs/05f_filters.ipynb #6416d274
+# %% ../nbs/05f_filters.ipynb #a86c267f
 GRID = 4096  # of the Fourier transforms that filters are looked at with
 
 def responses(filters):  # (window, filters)
@@ -29,7 +29,7 @@ def bandwidth_hz(filters, *, rate=16000):
     power = responses(filters)
     return (power[1:] + power[:-1]).sum(0) / 2 * rate / GRID / np.maximum(power.max(0), 1e-300)
 
-# %% ../nbs/05f_filters.ipynb #9fb2c88f
+# %% ../nbs/05f_filters.ipynb #b7184b08
 def by_frequency(filters):  # (window, filters)
     "The order of rising centre frequency; alike ones by their norm."
     return np.lexsort((np.linalg.norm(filters, axis=0), centre_hz(filters)))
@@ -40,7 +40,7 @@ def by_distance(filters):
     smallest = filters[:, np.linalg.norm(filters, axis=0).argmin()]
     return np.argsort(np.linalg.norm(filters - smallest[:, None], axis=0), kind="stable")
 
-# %% ../nbs/05f_filters.ipynb #7b564f15
+# %% ../nbs/05f_filters.ipynb #b33da6b5
 def hz_to_erb(hz):
     "Hz to ERB-rate: how many equivalent rectangular bandwidths of hearing lie below (Glasberg and Moore 1990)."
     return 21.4 * np.log10(1 + 0.00437 * np.asarray(hz, np.float64))
@@ -62,7 +62,7 @@ def scale_distance(centres, *, rate=16000):
         return float(max((steps[1:] - place).max(), (place - steps[:-1]).max()))
     return {name: apart(scale) for name, scale in SCALES.items()}
 
-# %% ../nbs/05f_filters.ipynb #91706ce2
+# %% ../nbs/05f_filters.ipynb #2744fbb3
 TURNS = 256  # frequencies, from 0 to the block's half rate
 
 def polyphase(filters, hop, turns=TURNS):  # (window, filters); samples; how many frequencies, or which
@@ -84,7 +84,7 @@ def condition_number(filters, *, hop):
     low, high = frame_bounds(filters, hop=hop)
     return float(np.sqrt(high / low)) if low > 1e-12 * high else np.inf
 
-# %% ../nbs/05f_filters.ipynb #80ddfe8a
+# %% ../nbs/05f_filters.ipynb #3fc1f19c
 def inverse_distance(encoder, decoder, *, hop):  # (window, filters) twice
     "How far a decoder is from the pseudo-inverse of the encoder's linear part, 0..1, and how much louder it is: (distance, factor)."
     c, d = polyphase(encoder, hop), polyphase(decoder, hop)
@@ -99,14 +99,14 @@ def redundancy(filters, *, hop):
     "Numbers in a code for each sample."
     return filters.shape[1] / hop
 
-# %% ../nbs/05f_filters.ipynb #f85cd1b9
+# %% ../nbs/05f_filters.ipynb #52b3af78
 def noise_gain_db(wave, code, decoder, *, hop):  # (clips, samples); (clips, frames, filters), as the decoder takes it; (window, filters)
     "By how many dB the sound's SNR is better than the code's, with white noise on the code."
     power, spread = np.mean(np.asarray(wave, np.float64)**2), np.var(np.asarray(code, np.float64))
     if not power or not spread: raise InputError("the noise gain of silence: choose clips that sound")
     return float(10 * np.log10(power * hop / (spread * (np.asarray(decoder, np.float64)**2).sum())))
 
-# %% ../nbs/05f_filters.ipynb #c63b014b
+# %% ../nbs/05f_filters.ipynb #71d5e4e8
 def figures(
     basis,  # a `LearnedBasis` with filters
 ):  # dict that JSON can hold
