@@ -152,7 +152,7 @@ def how_far(log, game, price=10.0):
     return Symptom("how far", "note", f"the Wasserstein estimate, {np.median(estimate[-4:]):.3g}, {words} ({change:+.0f} %, 95 % sure of {low:+.0f} to {high:+.0f} %, "
                    f"since update {log['step'][n // 2]:.0f})", change)
 
-# %% ../nbs/09a_doctor.ipynb #b274c524
+# %% ../nbs/09a_doctor.ipynb #b1fc4fe6
 def still_falling(log):
     "How far along a basis is, as a note."
     n, needed = len(log["step"]), 2 * CHUNKS * IN_CHUNK

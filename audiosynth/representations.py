@@ -62,7 +62,7 @@ def load_representation(folder):  # that holds `representation.json`
     except ValueError as error:  # not text, not JSON, or one of ours
         raise InputError(f"{path}: {error}; it must be written again by training or copied from a good run") from error
 
-# %% ../nbs/06_representations.ipynb #1ee675e0
+# %% ../nbs/06_representations.ipynb #b0951b38
 def load_basis(folder):  # of a run of `audiosynth train basis_…`, or of its model
     "The `LearnedBasis` that was trained there. Raises `InputError` if there is none, or it is something else."
     inside = Path(folder)/"model" if (Path(folder)/"model").is_dir() else Path(folder)
