@@ -149,7 +149,8 @@ class BasisModel(keras.Model):
 def through(self:BasisModel, clean, substep):  # (batch, excerpt); which draw of this step
     "The code of excerpts with noise on them, and its sound."
     noise = tf.random.stateless_normal(tf.shape(clean), draws(self.seed, self.step, substep, Z))
-    code = analysed(clean + self.row.noise * noise, tf.convert_to_tensor(self.encoder), hop=self.row.hop)
+    peak = tf.reduce_max(tf.abs(clean), 1, keepdims=True)  # 1, and less where there is next to nothing to hear
+    code = analysed(clean + self.row.noise * peak * noise, tf.convert_to_tensor(self.encoder), hop=self.row.hop)
     return code, synthesised(code, tf.convert_to_tensor(self.decoder), hop=self.row.hop, samples=clean.shape[1])
 
 @patch
