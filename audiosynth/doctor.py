@@ -6,9 +6,9 @@
 __all__ = ['MARKS', 'PASSED', 'NOW', 'FEW', 'NOTHING', 'RUNAWAY', 'SCATTER', 'WILD', 'SURE', 'CHUNKS', 'IN_CHUNK', 'FLAT',
            'DEPTH_DB', 'BANDS', 'FRAME', 'YOUNG', 'FEWEST', 'SILENT', 'TONE', 'STUCK', 'SAMENESS', 'EVERY', 'MEMORY',
            'HEARD', 'Symptom', 'Diagnosis', 'recent_and_before', 'not_finite', 'lower', 'collapsed', 'exploding',
-           'expected_slope', 'wandering', 'winning', 'vanished', 'robust_slope', 'how_far', 'tone_share', 'flat_share',
-           'sound_pictures', 'sound_spread', 'listen_to', 'examine', 'plot_diagnosis', 'Diverged', 'Doctor',
-           'reference', 'finite', 'last_good']
+           'expected_slope', 'wandering', 'winning', 'vanished', 'robust_slope', 'how_far', 'still_falling',
+           'tone_share', 'flat_share', 'sound_pictures', 'sound_spread', 'listen_to', 'examine', 'plot_diagnosis',
+           'Diverged', 'Doctor', 'reference', 'finite', 'last_good']
 
 # %% ../nbs/09a_doctor.ipynb #a25a6343
 from collections import deque
@@ -118,11 +118,11 @@ def winning(log, critic=""):
     if gap > SURE: return Symptom("critic exploding" + _named(critic), "warning", f"its scores of real and generated clips lie {gap:.3g} apart; lower the learning rate, "
                                   "or raise the price of the penalty", gap)
 
-def vanished(log):
-    "A generator that is told nothing."
-    now, before = recent_and_before(log["generator_gradient"])
+def vanished(log, network="generator"):
+    "A generator, or a basis, that is told nothing."
+    now, before = recent_and_before(log[network + "_gradient"])
     if now < max(NOTHING / 10 * before, 1e-6):
-        return Symptom("generator stands still", "warning", f"its gradient is {now:.2g}: what it makes is beyond the range, or the critic has collapsed; "
+        return Symptom(f"{network} stands still", "warning", f"its gradient is {now:.2g}: what it makes is beyond the range, or the critic has collapsed; "
                        "go back to a checkpoint from before and lower the learning rate", now)
 
 # %% ../nbs/09a_doctor.ipynb #919575eb
@@ -151,6 +151,16 @@ def how_far(log, game, price=10.0):
              "is flat: more of the same will change little; listen, and let the evaluation judge" if max(-low, high) < 100 * FLAT else "goes up and down too much to say where it is heading")
     return Symptom("how far", "note", f"the Wasserstein estimate, {np.median(estimate[-4:]):.3g}, {words} ({change:+.0f} %, 95 % sure of {low:+.0f} to {high:+.0f} %, "
                    f"since update {log['step'][n // 2]:.0f})", change)
+
+# %% ../nbs/09a_doctor.ipynb #b1fc4fe6
+def still_falling(log):
+    "How far along a basis is, as a note."
+    n, needed = len(log["step"]), 2 * CHUNKS * IN_CHUNK
+    if n < needed: return Symptom("how far", "note", f"too early to say: {n} lines of the log, {needed} are needed", np.nan)
+    step, level = (np.array([np.median(piece) for piece in np.array_split(log[name][n // 2:], CHUNKS)]) for name in ("step", "l1"))
+    change, low, high = (100 * s * (step[-1] - step[0]) / max(np.median(level), 1e-12) for s in robust_slope(step, level))
+    words = "is falling: it is learning, go on" if high < 0 else "is flat: more of the same will change little" if low <= 0 else "is rising: lower the learning rate"
+    return Symptom("how far", "note", f"L1, {np.median(level[-4:]):.3g}, {words} ({change:+.0f} %, 95 % sure of {low:+.0f} to {high:+.0f} %, since update {log['step'][n // 2]:.0f})", change)
 
 # %% ../nbs/09a_doctor.ipynb #bd573999
 def tone_share(wave, *, rate=16000, frame=2048):  # (samples,)
@@ -230,12 +240,13 @@ def examine(
     step = int(log["step"][-1]) if len(log["step"]) else 0
     found = [not_finite(log)]
     if found == [None] and len(log["step"]) >= FEW:
-        found += [vanished(log), exploding(log, "generator")]
+        for network in ("generator", "basis"):
+            if network + "_gradient" in log: found += [vanished(log, network), exploding(log, network)]
         for critic in (name[len("gap"):] for name in log if name == "gap" or name.startswith("gap_")):
             slopes = wandering(log, price, critic) if game == "wgan_gp" else winning(log, critic)
             dead = collapsed(log, critic)
             found += [dead] if dead else [slopes, exploding(log, "critic" + critic)]
-        found.append(how_far(log, game, price))
+        found.append(still_falling(log) if "l1" in log else how_far(log, game, price))
     if sounds is not None: found += listen_to(sounds, real, rate=rate, label=label, real_label=real_label, young=step < YOUNG)
     return Diagnosis({f.name: f for f in reversed(found) if f}.values(), step)
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .basis import for_clips
 from .representations import REPRESENTATIONS, Waveform, named
 from .scores import RATE, spoken
 
@@ -42,8 +43,10 @@ def study_representation(
     name,          # of `REPRESENTATIONS`
     wave,          # (samples,) float32 at `RATE`
     setup=SETUP,   # frame and hop, samples
+    bases={},      # learned ones by name, `LearnedBasis`
 ):                 # fitted to this wave
     "The representation as the study uses it."
+    if name in bases: return for_clips(bases[name], samples=len(wave), rate=RATE)
     kind, (frame, hop) = named(name), setup
     known = {f.name for f in fields(kind)}
     mels = frame // 8 if "low_hz" in known else max(256, 2 * hop)  # a filter for every two bins' width; or enough to be undone
@@ -70,9 +73,10 @@ def noisy_picture(
     noisy = np.array(x, np.float64)
     unit, offset = (np.broadcast_to(s, noisy.shape) for s in scale)
     for channel, name in enumerate(names):  # drawn for each, used or not: a channel's noise is the same alone and with the others
-        raw = noisy[..., channel] * unit[..., channel] + offset[..., channel]
+        part = (..., channel) if len(names) == noisy.shape[-1] else ...  # a code is one component
+        raw = noisy[part] * unit[part] + offset[part]
         noise = noise_at_snr(raw, snr_db, rng=rng, copies=copies)
-        if component in ("all", name): noisy[..., channel] += noise / unit[..., channel]
+        if component in ("all", name): noisy[part] += noise / unit[part]
     return noisy.astype(np.float32)
 
 # %% ../nbs/06b_noise.ipynb #a399ec50
@@ -113,23 +117,24 @@ def points(
     *,
     snrs_db=SNRS_DB,
     repeats=3,
+    bases={},          # learned ones by name
 ):                     # list of `Point`
     "All the sounds of one recording in one representation."
     of = partial(Point, recording, representation, *setup)
-    names = ("picture",) if representation == AVERAGED else component_names(representation)
+    names = ("picture",) if representation == AVERAGED else component_names(bases.get(representation, representation))
     components = ("all", *names) if len(names) > 1 else ("all",)
     without = [] if representation == AVERAGED else [of("none", np.inf, 0)]
     return without + [of(c, float(s), r) for c in components for s in snrs_db for r in range(repeats)]
 
 # %% ../nbs/06b_noise.ipynb #11f1dcfd
-def has_frames(representation):
-    "Does the setup matter to it?"
-    return representation == AVERAGED or "frame" in {f.name for f in fields(named(representation))}
+def has_frames(representation, bases=()):
+    "Does the setup matter to it? To a learned basis it does not."
+    return representation == AVERAGED or representation not in bases and "frame" in {f.name for f in fields(named(representation))}
 
 def study_plan(recordings, representations, setups, **grid):  # names; see `points`
     "Every sound of the study, in the order it is made."
     return [p for recording in recordings for representation in representations
-            for setup in (setups if has_frames(representation) else [(0, 0)])
+            for setup in (setups if has_frames(representation, grid.get("bases", ())) else [(0, 0)])
             for p in points(recording, representation, setup, **grid)]
 
 # %% ../nbs/06b_noise.ipynb #d99304c2
@@ -159,11 +164,12 @@ def noisy_sounds(
     *,
     seed=0,
     raw=True,       # noise on the component as it is, not as it is normalised
+    bases={},       # learned ones by name
 ):                  # iterator over (samples,) float32
     "Encode, add noise, decode."
     first = wanted[0]
     averaged = first.representation == AVERAGED
-    made = Waveform(len(wave), RATE) if averaged else study_representation(first.representation, wave, (first.frame, first.hop))
+    made = Waveform(len(wave), RATE) if averaged else study_representation(first.representation, wave, (first.frame, first.hop), bases)
     x = np.asarray(made.encode(wave[None]))[0]
     top = ceiling(made, x)
     noisy = partial(noisy_picture, x, names=component_names(made), scale=component_scale(made) if raw else (1.0, 0.0),

@@ -6,7 +6,7 @@
 __all__ = ['VOICES', 'PIECES', 'RECORDINGS', 'AT_ONCE', 'SETTINGS', 'CleanSound', 'original', 'robustness']
 
 # %% ../nbs/06d_robustness.ipynb #cf61292e
-import hashlib, json
+import hashlib, json, os
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,13 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
+from .basis import for_clips
 from .curves import COLUMNS, TABLE, read_scores, show_study, table_line, write_whole
 from .datasets import InputError
 from .listen import mp3_bytes
 from .noise import AVERAGED, SETUP, SNRS_DB, Point, noisy_sounds, study_plan
 from .recordings import BadAudio, blocks
-from .representations import REPRESENTATIONS, named
+from .representations import LEARNED, REPRESENTATIONS, load_basis, named
 from .scores import DATA, RATE, SCORES, missing_scores, score_all, spoken
 
 # %% ../nbs/06d_robustness.ipynb #1d9d13ce
@@ -124,13 +125,28 @@ def _say_missing(bar):
     for name in missing_scores():
         bar.write(f"{SCORES[name].package} is not installed: the column {SCORES[name].column} stays empty; pip install 'audiosynth[robustness]'")
 
-def _settings(originals, grid, **noise):
+def _named_bases(folders):
+    "Learned bases by the names of their runs' folders. `InputError` if two have the same, or one that means something else."
+    found = {}
+    for folder in folders:
+        name = Path(os.path.abspath(folder)).name
+        if name in found or name in REPRESENTATIONS | LEARNED or name == AVERAGED: raise InputError(f"{folder}: the name {name} stands in the table already; rename the folder")
+        found[name] = load_basis(folder)
+        for_clips(found[name], samples=RATE, rate=RATE)  # may refuse
+    return found
+
+def _of_bases(bases):
+    "What `settings.json` says of learned bases; nothing if there are none, as in older studies."
+    sums = {name: hashlib.sha256(b.statistics["encoder"].tobytes() + b.statistics["decoder"].tobytes()).hexdigest() for name, b in bases.items()}
+    return {"bases": sums} if sums else {}
+
+def _settings(originals, grid, bases, **noise):
     "What `settings.json` says, checked: everything that the table depends on."
-    for name in grid["representations"]: name == AVERAGED or named(name)
+    for name in grid["representations"]: name == AVERAGED or name in bases or named(name)
     if grid["repeats"] < 1 or not grid["snrs_db"] or not np.isfinite(grid["snrs_db"]).all():
         raise InputError(f"{grid['repeats']} repeats at {len(grid['snrs_db'])} SNRs: give at least one of each, in dB")
     recordings = {o.name: [o.kind, len(o.wave), hashlib.sha256(o.wave.tobytes()).hexdigest()] for o in originals.values()}
-    return dict(format=1, recordings=recordings, **grid, **noise, scores=[name for name in SCORES if name not in missing_scores()])
+    return dict(format=1, recordings=recordings, **grid, **_of_bases(bases), **noise, scores=[name for name in SCORES if name not in missing_scores()])
 
 # %% ../nbs/06d_robustness.ipynb #1ea838f2
 def _score_points(folder, originals, grid, *, done, workers, quiet, **how):
@@ -155,6 +171,7 @@ def robustness(
     *,
     music=(),              # paths of more audio files: music
     representations=None,  # names; all there are, and the averaged waveform, if None
+    bases=(),              # folders of runs that learned a basis, to take part too
     snrs_db=SNRS_DB,
     setups=(SETUP,),       # pairs (frame, hop), samples
     repeats=3,             # draws of the noise
@@ -167,12 +184,13 @@ def robustness(
     "Score every representation with noise on its components; the same call again goes on where it stopped."
     speech = [original(w, seconds=seconds) for w in wavs or (() if music else RECORDINGS)]
     originals = _by_name(speech + [original(w, kind="music", seconds=seconds) for w in music])
-    grid = dict(representations=list(representations or [*REPRESENTATIONS, AVERAGED]), setups=[[int(n) for n in s] for s in setups],
+    learned = _named_bases(bases)
+    grid = dict(representations=[*(representations or [*REPRESENTATIONS, AVERAGED]), *learned], setups=[[int(n) for n in s] for s in setups],
                 snrs_db=sorted({float(s) for s in snrs_db}), repeats=repeats)
-    settings, folder = _settings(originals, grid, raw=bool(raw), seed=seed), Path(out)
-    points = study_plan(originals, grid["representations"], grid["setups"], snrs_db=grid["snrs_db"], repeats=repeats)
+    settings, folder = _settings(originals, grid, learned, raw=bool(raw), seed=seed), Path(out)
+    points = study_plan(originals, grid["representations"], grid["setups"], snrs_db=grid["snrs_db"], repeats=repeats, bases=learned)
     done = _begin(folder, settings)
-    _score_points(folder, originals, points, done=done, workers=workers, quiet=quiet, names=settings["scores"], seed=seed, raw=raw)
+    _score_points(folder, originals, points, done=done, workers=workers, quiet=quiet, names=settings["scores"], seed=seed, raw=raw, bases=learned)
     for name, o in originals.items(): (folder/"audio"/name/"original.mp3").write_bytes(mp3_bytes(o.wave, rate=RATE))
     show_study(folder)
     return folder
