@@ -15,9 +15,6 @@ PAPER = {"wave": (2**14, 1), "log_mag": PICTURE, "mag_phase": (128, 256, 2), "ma
          "stft_wave": (128, 256, 2), "wave_mag": (2**14, 1), "wave_rwd": (2**14, 1), "mel_log_mag": (128, 128, 1), "mel_stft": (128, 256, 2), "digit": (64, 64, 1)}
 
 
-ROWS_APART = ("wave", "log_mag", "stft", "wave_rwd", "mel_log_mag", "digit")  # the others are made of the same networks
-
-
 def networks(experiment):
     "The generator and the critics at the row's own width."
     clips = load_clips("digits")
@@ -41,7 +38,7 @@ def shapes(experiments):
 def name_of(key): return f"{key[0]}-{'x'.join(map(str, key[1]))}-{'x'.join(map(str, key[2]))}-{'x'.join(map(str, key[3]))}"
 
 
-LAYERS = shapes(ROWS[row] for row in ROWS_APART)
+LAYERS = shapes(ROWS[row] for row in ("wave", "log_mag", "stft", "wave_rwd", "mel_log_mag", "digit"))  # the others are made of the same networks
 
 
 def gradients(kind, config, weights, x, into, dtype):
