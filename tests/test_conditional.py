@@ -13,7 +13,7 @@ import soundfile as sf
 import tensorflow as tf
 
 from audiosynth import cli
-from audiosynth.agreement import confusion, frame_agreement, note_agreement, onset_agreement
+from audiosynth.agreement import confusion, frame_agreement, note_agreement, onset_agreement, past_agreement
 from audiosynth.babble import babble, babble_to, clicks, drift, seams_of
 from audiosynth.conditioning import as_midi, joined, keyboard, render, windows, write_pieces
 from audiosynth.datasets import KEYS, Clips, ClipsWriter, InputError, pcm16
@@ -240,6 +240,7 @@ def test_models_that_were_not_trained_for_it_are_refused(trained, tmp_path):
     with pytest.raises(InputError, match="cannot go on.*it is told notes"): babble(load_model(trained/"midi"), 1)
     with pytest.raises(InputError, match="seconds"): babble(load_model(trained/"previous"), 0)
     with pytest.raises(InputError, match="not trained with labels"): confusion(load_model(trained/"midi"), None)
+    with pytest.raises(InputError, match="takes no notice of the past, it is told notes"): past_agreement(load_model(trained/"midi"), None, [0], [1])
 
 
 @pytest.fixture
@@ -298,6 +299,13 @@ def test_real_notes_agree_and_shuffled_ones_do_not(clips):
     assert found.frames_above.low > .2 and found.onsets_above.low > 0 and found.frames.value > .9
     late = np.roll(clips.rolls(rows), 40, axis=1)
     assert np.nanmean([onset_agreement(w, r) for w, r in zip(clips.waves(rows), late)]) < found.onsets.value - .1
+
+
+def test_the_past_is_told_from_anothers(trained, clips):
+    "A model that is told its own past twice cannot be; nor is there anything to say of no clips."
+    model, rows = load_model(trained/"previous"), np.flatnonzero(clips.previous >= 0)
+    assert past_agreement(model, clips, rows, rows).value == .5 and past_agreement(model, clips, rows, np.roll(rows, 5)).value != .5
+    with pytest.raises(InputError, match="no clips"): past_agreement(model, clips, rows[:0], rows[:0])
 
 
 def test_the_panel(trained, tmp_path):
