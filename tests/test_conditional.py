@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 """Rows that are told notes, the clip before, or a label: what they are told counts, comes from nowhere else, and is resumed to the bit."""
+import functools
 import json
 import os
 import subprocess
@@ -11,7 +12,8 @@ import pytest
 import soundfile as sf
 import tensorflow as tf
 
-from audiosynth.agreement import confusion, frame_agreement, note_agreement, onset_agreement
+from audiosynth import cli
+from audiosynth.agreement import confusion, frame_agreement, note_agreement, onset_agreement, past_agreement
 from audiosynth.babble import babble, babble_to, clicks, drift, seams_of
 from audiosynth.conditioning import as_midi, joined, keyboard, render, windows, write_pieces
 from audiosynth.datasets import KEYS, Clips, ClipsWriter, InputError, pcm16
@@ -42,10 +44,16 @@ def clips(tmp_path_factory):
     return Clips(folder)
 
 
-def made(clips, row, **changes):
-    experiment = choose(row, width=2, batch=2, **changes)
+@functools.cache  # what a row hears with does not depend on what it is told
+def fitted(folder, row):
+    clips, experiment = Clips(folder), choose(row)
     representation = representation_for(experiment, clips)
-    return build(experiment, clips, representation, hearing=hearing_for(experiment, clips, representation), seed=3)
+    return representation, hearing_for(experiment, clips, representation)
+
+
+def made(clips, row, **changes):
+    representation, hearing = fitted(clips.folder, row)
+    return build(choose(row, width=2, batch=2, **changes), clips, representation, hearing=hearing, seed=3)
 
 
 def advance(gan, clips, steps): gan.fit(dataset(gan, clips, batch=2, seed=3), steps_per_epoch=steps, verbose=0, shuffle=False)
@@ -232,25 +240,34 @@ def test_models_that_were_not_trained_for_it_are_refused(trained, tmp_path):
     with pytest.raises(InputError, match="cannot go on.*it is told notes"): babble(load_model(trained/"midi"), 1)
     with pytest.raises(InputError, match="seconds"): babble(load_model(trained/"previous"), 0)
     with pytest.raises(InputError, match="not trained with labels"): confusion(load_model(trained/"midi"), None)
+    with pytest.raises(InputError, match="takes no notice of the past, it is told notes"): past_agreement(load_model(trained/"midi"), None, [0], [1])
 
 
-def audiosynth(*words):
-    return subprocess.run([sys.executable, "-m", "audiosynth.cli", *map(str, words)], capture_output=True, text=True, timeout=300)
+@pytest.fixture
+def audiosynth(capsys):
+    "The command, in this process: its exit status, what it said, and its complaints."
+    def run(*words):
+        try: cli.main([*map(str, words)])
+        except SystemExit as end: status = end.code
+        else: status = 0
+        said = capsys.readouterr()
+        return status, said.out, said.err
+    return run
 
 
-def test_the_command_line(trained, clips, tmp_path):
+def test_the_command_line(audiosynth, trained, clips, tmp_path):
     file = performance_file(tmp_path/"piece.mid", 2)
-    done = audiosynth("generate", trained/"midi", "--midi", file, "--out", tmp_path/"out")
-    assert done.returncode == 0 and sf.info(tmp_path/"out"/"piece.wav").frames == round(2.9 * RATE), done.stderr
-    done = audiosynth("babble", trained/"previous", "--seconds", 4, "--out", tmp_path/"babble.wav", "--data", clips.folder)
-    assert done.returncode == 0 and sf.info(tmp_path/"babble.wav").frames == 4 * RATE and "level" in done.stdout and "real" in done.stdout, done.stderr
+    status, said, complaints = audiosynth("generate", trained/"midi", "--midi", file, "--out", tmp_path/"out")
+    assert status == 0 and sf.info(tmp_path/"out"/"piece.wav").frames == round(2.9 * RATE), complaints
+    status, said, complaints = audiosynth("babble", trained/"previous", "--seconds", 4, "--out", tmp_path/"babble.wav", "--data", clips.folder)
+    assert status == 0 and sf.info(tmp_path/"babble.wav").frames == 4 * RATE and "level" in said and "real" in said, complaints
     assert (tmp_path/"babble.png").exists() and set(json.loads((tmp_path/"babble.json").read_text())) == {"made", "real"}
     for words, why in ((("babble", trained/"midi", "--out", tmp_path/"b.wav"), "told notes"), (("generate", trained/"previous", "--midi", file), "cannot play notes"),
                        (("train", "wave_mag_midi", "--data", "digits", "--out", tmp_path/"run"), "the dataset has none"),
                        (("train", "wave", "--condition", "previous", "--data", "digits", "--out", tmp_path/"run"), "no training clip has one")):
-        done = audiosynth(*words)
-        lines = [line for line in done.stderr.splitlines() if line.startswith("audiosynth:")]
-        assert done.returncode == 2 and len(lines) == 1 and why in lines[0] and "Traceback" not in done.stderr, done.stderr
+        status, _, complaints = audiosynth(*words)
+        lines = [line for line in complaints.splitlines() if line.startswith("audiosynth:")]
+        assert status == 2 and len(lines) == 1 and why in lines[0] and "Traceback" not in complaints, complaints
 
 
 def test_babble_goes_on_from_what_was_said(trained):
@@ -282,6 +299,13 @@ def test_real_notes_agree_and_shuffled_ones_do_not(clips):
     assert found.frames_above.low > .2 and found.onsets_above.low > 0 and found.frames.value > .9
     late = np.roll(clips.rolls(rows), 40, axis=1)
     assert np.nanmean([onset_agreement(w, r) for w, r in zip(clips.waves(rows), late)]) < found.onsets.value - .1
+
+
+def test_the_past_is_told_from_anothers(trained, clips):
+    "A model that is told its own past twice cannot be; nor is there anything to say of no clips."
+    model, rows = load_model(trained/"previous"), np.flatnonzero(clips.previous >= 0)
+    assert past_agreement(model, clips, rows, rows).value == .5 and past_agreement(model, clips, rows, np.roll(rows, 5)).value != .5
+    with pytest.raises(InputError, match="no clips"): past_agreement(model, clips, rows[:0], rows[:0])
 
 
 def test_the_panel(trained, tmp_path):
