@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PARTIALS', 'FRAME', 'HOP', 'FLOOR_DB', 'SHORT', 'STEP', 'BEGINNING', 'salience', 'above', 'frame_agreement',
-           'onset_agreement', 'Agreement', 'mean_of', 'note_agreement', 'wilson', 'confusion', 'plot_confusion',
-           'past_agreement']
+           'onset_agreement', 'Agreement', 'note_agreement', 'wilson', 'confusion', 'plot_confusion', 'past_agreement']
 
 # %% ../nbs/12c_agreement.ipynb #df2eb2eb
+from functools import partial
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from .datasets import InputError
 from .doctor import sound_pictures
 from .listen import level_db
-from .metrics import Estimate, bootstrap
+from .metrics import Estimate, mean_of
 from .midi import LOWEST, PIANO_KEYS
 
 # %% ../nbs/12c_agreement.ipynb #6794df9a
@@ -82,19 +82,13 @@ class Agreement(NamedTuple):
 
     def __str__(self): return "\n".join(f"{name}: {getattr(self, name)}, shuffled {getattr(self, name + '_floor')}, above that by {getattr(self, name + '_above')}" for name in ("frames", "onsets"))
 
-def mean_of(values, seed=0):  # (n,); NaN: does not count
-    "Their mean, over clips drawn again and again."
-    values = np.asarray(values)[np.isfinite(values)]
-    if len(values) < 2: raise InputError(f"{len(values)} clips with notes: give at least two")
-    return bootstrap(lambda counts: counts @ values / counts.sum(), len(values), seed=seed)
-
 def note_agreement(waves, rolls, *, rate=16000, seed=0):  # (n, samples); (n, states, ≥ 88) of the same time
     "`Agreement` of sounds and notes. `InputError` if too few clips have notes."
     other = (np.arange(len(waves)) + np.random.default_rng(seed).integers(1, max(2, len(waves)))) % len(waves)
     scores = {name: np.array([[score(w, r, rate=rate) for w, r in zip(waves, notes)] for notes in (rolls, rolls[other])])
               for name, score in (("frames", frame_agreement), ("onsets", onset_agreement))}
-    return Agreement(*(mean_of(scores[name][0], seed) for name in scores), *(mean_of(scores[name][1], seed) for name in scores),
-                     *(mean_of(scores[name][0] - scores[name][1], seed) for name in scores))
+    mean = partial(mean_of, seed=seed, what="clips with notes")
+    return Agreement(*(mean(scores[name][0]) for name in scores), *(mean(scores[name][1]) for name in scores), *(mean(scores[name][0] - scores[name][1]) for name in scores))
 
 # %% ../nbs/12c_agreement.ipynb #45aa3553
 def wilson(right, n):  # how many of how many

@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['ORDERS', 'MOMENTS', 'PICTURES', 'PLAYED', 'plot_filters', 'plot_scales', 'plot_code', 'measured_gain_db',
-           'stft_gain_db', 'si_sdr_db', 'mean_of', 'reconstruction', 'restored', 'note_precision', 'atlas', 'measured',
-           'report']
+           'stft_gain_db', 'si_sdr_db', 'reconstruction', 'restored', 'note_precision', 'atlas', 'measured', 'report']
 
 # %% ../nbs/10d_atlas.ipynb #3ee4a6e3
 import html
@@ -23,7 +22,7 @@ from .datasets import InputError, pcm16
 from .experiments import write_json
 from .filters import BANDS, SCALES, bandwidth_hz, by_distance, by_frequency, centre_hz, density, figures, noise_gain_db, responses
 from .listen import _STYLE, _rows, plot_spectrogram
-from .metrics import bootstrap
+from .metrics import mean_of
 from .noise import noise_at_snr
 from .representations import load_basis
 from .runs import Run
@@ -99,12 +98,6 @@ def si_sdr_db(clean, found):  # (n, samples) twice
     wanted = ((clean * found).sum(1) / np.maximum(size, 1e-300))[:, None] * clean
     rest = ((wanted - found)**2).sum(1)
     return np.where(size > 0, 10 * np.log10(np.maximum((wanted**2).sum(1), 1e-300) / np.maximum(rest, 1e-300)), np.nan)
-
-def mean_of(values, seed=0):  # (n,); NaN: does not count
-    "The mean and its interval over clips drawn again and again: an `Estimate`. `InputError` where fewer than two count."
-    values = np.asarray(values, float)[np.isfinite(values)]
-    if len(values) < 2: raise InputError(f"{len(values)} clips that say anything: give at least two")
-    return bootstrap(lambda counts: counts @ values / counts.sum(), len(values), seed=seed)
 
 def reconstruction(basis, clips):
     "The SI-SDR of held-out clips, an `Estimate` in dB."

@@ -6,7 +6,7 @@
 __all__ = ['SOURCE_OPTIONS', 'GAN_ONLY', 'hushed', 'quiet_tensorflow', 'prepare_command', 'check_command', 'learn',
            'train_command', 'study_command', 'generate_command', 'play', 'babble_command', 'bases_command',
            'robustness_command', 'evaluate_command', 'listen_command', 'answers_command', 'verb', 'positional',
-           'option', 'parser', 'main', 'fail']
+           'option', 'seed', 'data_verbs', 'training_verbs', 'playing_verbs', 'judging_verbs', 'parser', 'main', 'fail']
 
 # %% ../nbs/15_cli.ipynb #fafc5d71
 import argparse, os, sys
@@ -192,12 +192,13 @@ def option(help, default=None, type=str, **more):
     if default is not None: help += " (default: %(default)s)"
     return dict(help=help, default=default, type=type, **more)
 
-# %% ../nbs/15_cli.ipynb #ee97204f
-def parser():
-    "The whole command."
-    top = argparse.ArgumentParser(prog="audiosynth", description="In which representation of sound should a GAN learn?")
-    verbs = top.add_subparsers(required=True, metavar="VERB")
-    seed = lambda: option("the same seed, the same result", 0, int)
+# %% ../nbs/15_cli.ipynb #verbs000
+def seed():
+    "The option that every verb with chance in it has."
+    return option("the same seed, the same result", 0, int)
+
+def data_verbs(verbs):
+    "What to train on."
     verb(verbs, prepare_command, source=positional("digits, piano (embedded), fsdd, speech-mnist, maestro or folder"), out=option("folder to write to", required=True),
          **{"from": option("where the recordings are: folder, archive or URL", dest="source_path", metavar="PATH_OR_URL")},
          samples=option("length of a clip, samples", 2**14, int), rate=option("of the clips, Hz", 16000, int),
@@ -215,6 +216,10 @@ def parser():
          one_clip=dict(action="store_true", help="folder: only the first clip of each file"), licence=option("folder: the recordings' licence"),
          sha256=option("fsdd, speech-mnist: refuse an archive with another checksum"), force=dict(action="store_true", help="replace a finished dataset, or one begun by another command"), seed=seed())
     verb(verbs, check_command, data=positional("a prepared folder, or digits, or piano"))
+
+# %% ../nbs/15_cli.ipynb #verbs001
+def training_verbs(verbs):
+    "Train."
     verb(verbs, train_command, row=positional("wave, log_mag, mag_phase, mag_if, stft, stft_mag, stft_wave, wave_mag, wave_rwd, mel_log_mag, mel_stft or digit; told notes or the clip before: wave_mag_midi, wave_mag_previous, stft_mag_midi, stft_mag_previous or mel_midi; to learn a basis: basis_plain, basis_classifier, basis_critic or basis_perceptual; in one: basis_gan"), data=option("a prepared folder, or digits, or piano", "digits"),
          out=option("the run's folder; a run that is there goes on", required=True), steps=option("updates of the generator, or of a basis, in all (default: 10000; a basis 1500)", type=int),
          minutes=option("instead of --steps: how long to train in all, minutes", type=float),
@@ -233,6 +238,10 @@ def parser():
          data=option("a prepared folder, or digits, or piano", "digits"), game=option("wgan_gp or r1 (default: each row's)"), steps=option("updates of each row", type=int),
          cpu_minutes=option("instead of --steps: processor minutes for each row's updates", type=float),
          width=option("channels of the thinnest layer", 8, int), batch=option("clips in one update of a network", 16, int), n=option("clips to judge by", 256, int), seed=seed())
+
+# %% ../nbs/15_cli.ipynb #verbs002
+def playing_verbs(verbs):
+    "Hear and see what came of it."
     verb(verbs, generate_command, run=positional("folder of a run or of a model"), n=option("clips", 10, int), out=option("folder (default: RUN/generated)"),
          label=option("what to say, for a model with labels (default: each in turn)"), step=option("of which checkpoint (default: the newest)", type=int),
          midi=option("a performance to play, of any length, for a model that is told notes", metavar="FILE"),
@@ -242,6 +251,10 @@ def parser():
          data=option("a prepared folder, or digits, or piano, to compare with (default: what it was trained on, if it is there)"),
          no_fade=dict(action="store_true", help="clips end to end, not faded over"), step=option("of which checkpoint (default: the newest)", type=int), seed=seed())
     verb(verbs, bases_command, run=positional("folder of a run that learned a basis"), out=option("folder", required=True))
+
+# %% ../nbs/15_cli.ipynb #verbs003
+def judging_verbs(verbs):
+    "Judge it."
     verb(verbs, robustness_command, wav=dict(place=True, nargs="*", help="speech, or the names of embedded recordings (default: some of these)"),
          out=option("folder", required=True), music=option("recordings that are music", nargs="+", metavar="WAV", default=()),
          representations=option("some, with commas (default: all)"), bases=option("runs that learned a basis, to take part too", nargs="+", metavar="RUN", default=()), snrs=option("dB, with commas, as in --snrs=-20,0,20 (default: -20 to 60 in steps of 5)"),
@@ -258,6 +271,13 @@ def parser():
          step=option("of which checkpoint (default: the newest)", type=int), seed=seed())
     verb(verbs, answers_command, folder=positional("folder of the files that listeners sent back"), key=option("key.json of the test", required=True),
          out=option("folder (default: that of the key)"))
+
+# %% ../nbs/15_cli.ipynb #verbs004
+def parser():
+    "The whole command."
+    top = argparse.ArgumentParser(prog="audiosynth", description="In which representation of sound should a GAN learn?")
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+    for add in (data_verbs, training_verbs, playing_verbs, judging_verbs): add(verbs)
     return top
 
 # %% ../nbs/15_cli.ipynb #4b716e97

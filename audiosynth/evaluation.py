@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MOST_REAL', 'MOST_TEST', 'FIGURES', 'SCORES_FILE', 'CEILING', 'HALF', 'FLOOR', 'ENOUGH', 'WIDE', 'hiss', 'half_noise',
-           'Sounds', 'sounds_of_run', 'existing', 'RealClips', 'Reference', 'Figure', 'mean_of', 'score_heard',
-           'score_sounds', 'number', 'table', 'read_scores_file', 'joined', 'names_of', 'evaluate', 'known',
-           'write_scores', 'scores_in', 'plot_scores']
+           'Sounds', 'sounds_of_run', 'existing', 'RealClips', 'Reference', 'Figure', 'score_heard', 'score_sounds',
+           'number', 'table', 'read_scores_file', 'joined', 'names_of', 'evaluate', 'known', 'write_scores',
+           'scores_in', 'plot_scores']
 
 # %% ../nbs/12b_evaluation.ipynb #614509f5
 import hashlib, json
@@ -24,7 +24,7 @@ from .classifier import classifier_for
 from .datasets import InputError
 from .experiments import write_json
 from .metrics import (BINS, CLOSE, Estimate, am_score, bootstrap, clusters, different_bins, distances, diversity, frechet, frechet_limit,
-                                inception_score, kernel_distance, kernels, modified_inception_score, moments, nearest, neighbours, weights)
+                                inception_score, kernel_distance, kernels, mean_of, modified_inception_score, moments, nearest, neighbours)
 from .recordings import BadAudio, blocks
 from .signals import DNSMOS_CLIPS, SIGNALS, SPEECH, opinion, signal_distances, signals
 from .sources import load_clips, tree
@@ -143,9 +143,6 @@ FIGURES = {
     **{name: Figure(f"{s.title} off ({s.unit})", "low", 0 if s.unit == "Hz" else 1) for name, s in SIGNALS.items()}, "dnsmos": Figure("DNSMOS", "high", 2)}
 
 # %% ../nbs/12b_evaluation.ipynb #11ff4288
-def mean_of(values, seed):  # (n,)
-    return bootstrap(lambda counts: weights(counts, len(values)) @ values, len(values), seed=seed)
-
 def score_heard(heard, reference, *, asked=None, seed=0):  # `Heard`; `Reference`; (n,) label numbers
     "What the classifier's ear finds: {name in `FIGURES`: `Estimate`}."
     x, log_p, real, n = heard.embedding, heard.log_p, reference.heard, len(heard.log_p)
@@ -156,12 +153,12 @@ def score_heard(heard, reference, *, asked=None, seed=0):  # `Heard`; `Reference
              "am_score": sure(lambda c: am_score(log_p, real.log_p, c)), "frechet": sure(lambda c: frechet(x, reference.moments, c)),
              "kernel_distance": sure(lambda c: kernel_distance(parts, c)), "different_bins": sure(lambda c: different_bins(bins, reference.bins, c)),
              "diversity": sure(lambda c: diversity(x, label, c, apart=apart) / reference.spread),
-             "copies": mean_of(nearest(heard.pictures.reshape(n, -1), reference.flat) < reference.close, seed)}
-    found |= {name: mean_of(values, seed) for name, values in zip(("precision", "recall", "density", "coverage"), near)}
+             "copies": mean_of(nearest(heard.pictures.reshape(n, -1), reference.flat) < reference.close, seed=seed)}
+    found |= {name: mean_of(values, seed=seed) for name, values in zip(("precision", "recall", "density", "coverage"), near)}
     half = found["frechet"].value - found["frechet"].low
     limit = frechet_limit(x, reference.moments, seed=seed)
     found["frechet_limit"] = Estimate(limit, limit - half, limit + half)
-    if asked is not None: found["right"] = mean_of((log_p.argmax(1) == asked).astype(float), seed)
+    if asked is not None: found["right"] = mean_of(log_p.argmax(1) == asked, seed=seed)
     return found
 
 # %% ../nbs/12b_evaluation.ipynb #64b7ebcf
