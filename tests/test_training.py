@@ -122,6 +122,17 @@ def test_what_a_run_leaves(trained):
     assert log["step"].tolist() == [4] and log["warnings"].tolist() == [0] and log["penalty"][0] > 0  # paid at the first update
 
 
+def test_a_finished_run_that_is_asked_for_more_minutes_goes_on(tmp_path):
+    lines = []
+    how = dict(width=2, batch=2, quiet=True, say=lines.append)
+    first = train("digit", "digits", tmp_path/"run", steps=2, **how).about
+    asked = (first["seconds"] + 2) / .9 / 60
+    longer = train("digit", "digits", tmp_path/"run", minutes=asked, **how).about
+    assert longer["step"] > first["step"] and longer["seconds"] > first["seconds"] and not lines
+    again = train("digit", "digits", tmp_path/"run", minutes=longer["seconds"] / 60, **how).about
+    assert again["step"] == longer["step"] and len(lines) == 1 and "or minutes" in lines[0]
+
+
 def test_a_run_whose_numbers_go_stops_at_the_last_good_checkpoint(tmp_path):
     words = ["train", "digit", "--width", 2, "--batch", 2, "--save-every", 1, "--steps", 400, "--learning-rate", 100, "--out", tmp_path/"run"]
     said = refused(*words)
