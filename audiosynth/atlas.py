@@ -17,11 +17,10 @@ import tensorflow as tf
 
 from .bases import Basis, BasisModel, held_out, load_trained, notes_of, reconstructed
 from .basis import analysed
-from .curves import write_whole
 from .datasets import InputError, pcm16
 from .experiments import write_json
 from .filters import BANDS, SCALES, bandwidth_hz, by_distance, by_frequency, centre_hz, density, figures, noise_gain_db, responses
-from .listen import _STYLE, _rows, plot_spectrogram
+from .listen import document, plot_spectrogram, sound_rows, write_whole
 from .metrics import mean_of
 from .noise import noise_at_snr
 from .representations import load_basis
@@ -180,5 +179,5 @@ def _page(out, trained, found):
         for kind, wave in zip(("original", "reconstruction"), pair): sf.write(out/f"{i:02d}-{kind}.wav", pcm16(wave), trained.rate)
         rows.append((f"clip {i}", [("original", pair[0]), ("reconstruction", pair[1])]))
     pictures = "".join(f'<h2>{title}</h2><img src="{name}" alt="{title}" style="max-width:100%;background:#fff">' for name, title in PICTURES.items())
-    write_whole(out/"index.html", '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-                f"<title>A learned basis</title><style>{_STYLE}</style></head><body><main><h1>A learned basis</h1><p>{html.escape(report(found))}</p>\n{_rows(rows, trained.rate)}{pictures}</main></body></html>\n")
+    body = f"<p>{html.escape(report(found))}</p>\n{sound_rows(rows, rate=trained.rate)}{pictures}"
+    write_whole(out/"index.html", document("A learned basis", body))

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['TABLE', 'COLUMNS', 'LINES', 'table_line', 'read_scores', 'curve', 'plot_curves', 'of_setup', 'setups_in',
-           'curves_figure', 'write_whole', 'show_study', 'show_point', 'panel']
+           'curves_figure', 'show_study', 'show_point', 'panel']
 
 # %% ../nbs/06c_curves.ipynb #adcd9e40
-import csv, html, io, os
+import csv, html, io
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from IPython.display import display
 from scipy.stats import t as student
 
 from .datasets import InputError
-from .listen import _STYLE, mp3_bytes, player, plot_spectrogram
+from .listen import document, mp3_bytes, player, plot_spectrogram, write_whole
 from .noise import AVERAGED, SETUP, noisy_sounds, study_plan
 from .scores import RATE, SCORES, score_all, spoken
 
@@ -161,18 +161,6 @@ def _sound_table(rows):
             lines.append(f"<tr><th>{label}</th>{''.join(_cell(here[s]) if s in here else '<td></td>' for s in snrs_db)}</tr>")
     return f'<div class="scroll"><table><tr><th></th>{head}</tr>{"".join(lines)}</table></div>'
 
-# %% ../nbs/06c_curves.ipynb #e2536878
-def write_whole(
-    path,  # a `Path`
-    text,
-):
-    "The file whole, or not at all."
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally: part.unlink(missing_ok=True)
-
 # %% ../nbs/06c_curves.ipynb #90681fb5
 def _figure_part(
     folder,  # of the study
@@ -194,12 +182,8 @@ def _recording_part(recording, rows):
     return f"<h3>{name} {button}</h3>" + _sound_table([r for r in rows if r["recording"] == recording and r["audio"]])
 
 # %% ../nbs/06c_curves.ipynb #eb9ff894
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,"><title>Robustness</title><style>{style}</style></head><body><main><h1>Noise on every representation</h1>
-<p>The number is ViSQOL; a click plays the sound. All scores and draws: <a href="scores.csv">scores.csv</a>.</p>
+_ABOVE = """<p>The number is ViSQOL; a click plays the sound. All scores and draws: <a href="scores.csv">scores.csv</a>.</p>
 <div class="bar"><audio controls></audio><output></output></div>
-{parts}</main><script>{play}</script></body></html>
 """
 
 def show_study(
@@ -213,7 +197,8 @@ def show_study(
             here = of_setup(rows, setup, kind=kind)
             parts.append(_figure_part(folder, here, kind=kind, setup=setup))
             parts += [_recording_part(name, here) for name in dict.fromkeys(r["recording"] for r in here)]
-    write_whole(folder/"index.html", _PAGE.format(style=_STYLE + _TABLE_STYLE, parts="\n".join(filter(None, parts)), play=_PLAY))
+    body = _ABOVE + "\n".join(filter(None, parts))
+    write_whole(folder/"index.html", document("Noise on every representation", body, style=_TABLE_STYLE, script=_PLAY))
 
 # %% ../nbs/06c_curves.ipynb #18f2eb9d
 def show_point(

@@ -17,9 +17,9 @@ import soundfile
 from tqdm import tqdm
 
 from .basis import for_clips
-from .curves import COLUMNS, TABLE, read_scores, show_study, table_line, write_whole
+from .curves import COLUMNS, TABLE, read_scores, show_study, table_line
 from .datasets import InputError
-from .listen import mp3_bytes
+from .listen import mp3_bytes, write_whole
 from .noise import AVERAGED, SETUP, SNRS_DB, Point, noisy_sounds, study_plan
 from .recordings import BadAudio, blocks
 from .representations import LEARNED, REPRESENTATIONS, load_basis, named
