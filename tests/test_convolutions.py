@@ -31,10 +31,20 @@ def near(one, two, tolerance=TOLERANCE):
     return one.shape == two.shape and np.abs(one - two).max() <= tolerance * np.abs(two).max()
 
 
-@pytest.fixture(params=["folded", "windows"])
+WAYS = {"folded": (2**60, 2**60), "windows": (0, 2**60), "three": (2**60, 0), "three by windows": (0, 0)}
+
+def take(way, monkeypatch):
+    "Compute in this way, whatever the shape."
+    heavy, long = WAYS[way]
+    monkeypatch.setattr(convolutions, "HEAVY", heavy)
+    monkeypatch.setattr(convolutions, "LONG", long)
+    if not long: monkeypatch.setattr(convolutions, "FEWEST", 2)
+
+
+@pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
-    "Both ways in turn, whatever the shape."
-    monkeypatch.setattr(convolutions, "HEAVY", 0 if request.param == "windows" else 2**60)
+    "Every way in turn."
+    take(request.param, monkeypatch)
     return request.param
 
 
@@ -89,10 +99,10 @@ def loss_gradients(critic, real, fake, alpha):
     return [loss, *tape.gradient(loss, critic.trainable_variables)]
 
 
-@pytest.mark.parametrize("batch,weight", [(3, 2**60), (16, 2**60), (48, 2**60), (16, 0)], ids=["3", "16", "48", "16-windows"])
+@pytest.mark.parametrize("batch,how", [(3, "folded"), (16, "folded"), (48, "folded"), (16, "windows"), (16, "three"), (48, "three by windows")])
 @pytest.mark.parametrize("network,shape", [("wavegan", (2**12, 1)), ("specgan", (32, 64, 2))])
-def test_the_gradient_of_the_critics_loss_equals_float64(network, shape, batch, weight, monkeypatch):
-    monkeypatch.setattr(convolutions, "HEAVY", weight)
+def test_the_gradient_of_the_critics_loss_equals_float64(network, shape, batch, how, monkeypatch):
+    take(how, monkeypatch)
     keras.utils.set_random_seed(1)
     critics = single_and_double(lambda: networks.critic(shape, network=network, width=4))
     found = []
@@ -109,6 +119,7 @@ def test_the_gradient_of_the_critics_loss_equals_float64(network, shape, batch, 
 
 @pytest.mark.parametrize("batch", [16, 48])
 @pytest.mark.parametrize("kind,shape,outputs", [(Conv1D, (64, 512), 1024), (Conv1DTranspose, (16, 1024), 512), (Conv1D, (1024, 1), 64), (Conv1DTranspose, (1024, 64), 1),
+                                                (Conv1D, (1024, 128), 256), (Conv1D, (256, 256), 512), (Conv1DTranspose, (256, 256), 128),
                                                 (Conv1D, (512, 64), 128), (Conv2D, (16, 32, 64), 128), (Conv2DTranspose, (16, 32, 64), 1)])
 def test_gradients_of_the_papers_layers_equal_float64(kind, shape, outputs, batch):
     if batch == 16 and max(shape) * outputs >= 2**19 and shape[-1] > 64: pytest.skip("its 19 million weights are tried at 3 and 48")
@@ -130,8 +141,11 @@ def test_gradients_of_the_papers_layers_equal_float64(kind, shape, outputs, batc
 
 def test_which_way_a_layer_goes():
     def goes(*kernel, positions): return convolutions.heavy(tf.zeros(kernel), positions)
-    assert goes(1, 36, 512, 1024, positions=16) and not goes(1, 36, 256, 512, positions=64)
+    assert goes(1, 36, 512, 1024, positions=16) and goes(1, 5, 1024, 512, positions=32)
     assert not goes(1, 36, 64, 128, positions=16) and not goes(1, 36, 128, 256, positions=256)
+    def three(*kernel, steps): return convolutions.in_three(tf.zeros((1, *kernel)), steps)
+    assert three(9, 256, 128, steps=1024) and three(9, 512, 256, steps=256) and three(9, 1024, 512, steps=64) and three(5, 512, 256, steps=128)
+    assert not three(9, 2048, 1024, steps=16) and not three(9, 128, 64, steps=1024) and not three(4, 512, 256, steps=128) and not three(9, 512, 256, steps=257) and not three(3, 256, 128, steps=1024)
     def foldable(size=36, strides=4, steps=64, **settings): return convolutions.foldable(Conv1D(2, size, strides, **{"padding": "same", **settings}), (steps,))
     assert foldable() and not foldable(padding="valid") and not foldable(steps=66) and not foldable(size=25) and not foldable(steps=None)
     assert not convolutions.foldable(Conv2D(2, 4, 2, padding="same"), (8, 8)) and not foldable(size=3, strides=1, dilation_rate=2)
@@ -210,3 +224,25 @@ def test_adam_is_kerass_where_variables_are_mirrored():
         for _ in range(5): tf.distribute.get_strategy().run(step)
         found.append([np.asarray(v) for v in (weights, *optimizer.variables)])
     assert all(np.allclose(a, b, rtol=1e-5, atol=1e-7) for a, b in zip(*found, strict=True))
+
+
+def test_a_critic_hears_both_sides_at_once_unless_its_clips_would_colour_each_other():
+    clips = load_clips("digits")
+    row = choose("wave", width=2, batch=3)
+    gan = build(row, clips, representation_for(row, clips))
+    real, fake = ([tf.constant(normal(3, 2**14, 1, seed=seed).astype("float32"))] for seed in (0, 1))
+    calls = []
+    def counted(critic): return lambda pair, training: calls.append(len(pair[0])) or critic(pair, training=training)
+    def compare(critic):
+        counting = counted(critic)
+        counting.layers = critic.layers
+        gan.critics = [counting]
+        calls.clear()
+        return [score.numpy() for score in gan.compare(0, real, fake)[:2]]
+    plain = gan.critics[0]
+    for score, side in zip(compare(plain), (real, fake)): assert near(score, plain(side))
+    assert calls == [6]
+    x = keras.Input((2**14, 1))
+    across = keras.Model([x], layers.Dense(1)(layers.BatchNormalization()(layers.Flatten()(x))))
+    for score, side in zip(compare(across), (real, fake)): assert near(score, across(side, training=True), 1e-4)
+    assert calls == [3, 3]
