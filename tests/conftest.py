@@ -45,6 +45,7 @@ def unpacked(folder, files):
     return folder
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items):
     "A file's tests stay on one worker, for what they share; notebooks share nothing, and fill the gaps at the end."
     for item in items:
