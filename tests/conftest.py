@@ -45,13 +45,6 @@ def unpacked(folder, files):
     return folder
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items):
-    "A file's tests stay on one worker, for what they share; notebooks share nothing, and fill the gaps at the end."
-    for item in items:
-        if item.path.name != "test_notebooks.py": item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
 @pytest.fixture(scope="session")
 def root(): return ROOT
 
