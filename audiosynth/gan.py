@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TINY', 'mean', 'softplus', 'GAMES', 'Z', 'LABEL', 'ALPHA', 'REAL', 'FAKE', 'PURPOSES', 'FLOOR', 'slopes', 'between',
            'steepness', 'gradient_penalty', 'squared_slope', 'label_loss', 'Game', 'draws', 'replicas', 'held', 'own',
-           'jitter', 'excerpt', 'Listener', 'GAN', 'half_as_long', 'pasts_of', 'as_taken', 'across_batch', 'apply']
+           'jitter', 'excerpt', 'Listener', 'GAN', 'half_as_long', 'pasts_of', 'as_taken', 'apply']
 
 # %% ../nbs/08_gan.ipynb #c52da008
 from dataclasses import dataclass, replace
@@ -224,26 +224,12 @@ def judge(self:GAN, i, pair):  # which critic; [x], [x, label] or [x, given]
     score, logits = (tf.cast(said, tf.float32) for said in self.critics[i](pair, training=True))
     return score, label_loss(logits, pair[1])
 
-# %% ../nbs/08_gan.ipynb #4c81d7e3
-def across_batch(layer):
-    "Does what comes out for a clip depend on the others?"
-    return isinstance(layer, keras.layers.BatchNormalization) or getattr(layer, "across_batch", False)
-
-@patch
-def compare(self:GAN, i, real, fake):  # which critic; [x, …] of the data, of the generator
-    "Critic i's scores of both, and how badly it guesses the labels of the data. In one go, if it hears every clip for itself."
-    if self.chances is not None or any(map(across_batch, self.critics[i].layers)):
-        (on_real, guess), (on_fake, _) = self.judge(i, real), self.judge(i, fake)
-        return on_real, on_fake, guess
-    scores, guess = self.judge(i, [tf.concat(pair, 0) for pair in zip(real, fake)])
-    return *tf.split(scores, 2), guess
-
 # %% ../nbs/08_gan.ipynb #92f7c240
 @patch
 def losses(self:GAN, i, real, fake, alpha, pay):  # which critic; [x, …] of the data, of the generator; (batch,); is the price due?
     "Gap, loss and penalty of critic i, and the gradients of its weights."
     with tf.GradientTape() as tape:
-        on_real, on_fake, guess = self.compare(i, real, fake)
+        (on_real, guess), (on_fake, _) = self.judge(i, real), self.judge(i, fake)
         paid = self.game.price(lambda *pair: self.judge(i, pair)[0], real, fake, alpha) if pay else 0.0
         loss = self.game.critic(on_real, on_fake) + guess + self.price * self.game.price_every * paid
     gradients = tape.gradient(loss, self.critics[i].trainable_variables)

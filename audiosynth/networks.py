@@ -187,8 +187,6 @@ class Modulate(layers.Layer):
 @keras.saving.register_keras_serializable("audiosynth")
 class BatchDeviation(layers.Layer):
     "(batch, height, width, channels) → one more channel: the mean deviation over the batch."
-    across_batch = True  # what comes out for a clip depends on the others
-
     def call(self, h):
         deviation = tf.reduce_mean(tf.sqrt(tf.math.reduce_variance(h, 0) + 1e-8))
         return tf.concat([h, tf.ones_like(h[..., :1]) * deviation], -1)

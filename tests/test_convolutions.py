@@ -224,25 +224,3 @@ def test_adam_is_kerass_where_variables_are_mirrored():
         for _ in range(5): tf.distribute.get_strategy().run(step)
         found.append([np.asarray(v) for v in (weights, *optimizer.variables)])
     assert all(np.allclose(a, b, rtol=1e-5, atol=1e-7) for a, b in zip(*found, strict=True))
-
-
-def test_a_critic_hears_both_sides_at_once_unless_its_clips_would_colour_each_other():
-    clips = load_clips("digits")
-    row = choose("wave", width=2, batch=3)
-    gan = build(row, clips, representation_for(row, clips))
-    real, fake = ([tf.constant(normal(3, 2**14, 1, seed=seed).astype("float32"))] for seed in (0, 1))
-    calls = []
-    def counted(critic): return lambda pair, training: calls.append(len(pair[0])) or critic(pair, training=training)
-    def compare(critic):
-        counting = counted(critic)
-        counting.layers = critic.layers
-        gan.critics = [counting]
-        calls.clear()
-        return [score.numpy() for score in gan.compare(0, real, fake)[:2]]
-    plain = gan.critics[0]
-    for score, side in zip(compare(plain), (real, fake)): assert near(score, plain(side))
-    assert calls == [6]
-    x = keras.Input((2**14, 1))
-    across = keras.Model([x], layers.Dense(1)(layers.BatchNormalization()(layers.Flatten()(x))))
-    for score, side in zip(compare(across), (real, fake)): assert near(score, across(side, training=True), 1e-4)
-    assert calls == [3, 3]
