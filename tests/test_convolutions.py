@@ -31,13 +31,12 @@ def near(one, two, tolerance=TOLERANCE):
     return one.shape == two.shape and np.abs(one - two).max() <= tolerance * np.abs(two).max()
 
 
-WAYS = {"folded": (2**60, 2**60), "windows": (0, 2**60), "three": (2**60, 0), "three by windows": (0, 0)}
+WAYS = {"folded": (2**60, 2**60), "windows": (0, 2**60), "fewer": (2**60, 0), "fewer by windows": (0, 0)}
 
 def take(way, monkeypatch):
     "Compute in this way, whatever the shape."
     heavy, long = WAYS[way]
-    monkeypatch.setattr(convolutions, "HEAVY", heavy)
-    monkeypatch.setattr(convolutions, "LONG", long)
+    for name, least in dict(HEAVY=heavy, LONG=long, MANY=long, OFTEN=long).items(): monkeypatch.setattr(convolutions, name, least)
     if not long: monkeypatch.setattr(convolutions, "FEWEST", 2)
 
 
@@ -99,7 +98,7 @@ def loss_gradients(critic, real, fake, alpha):
     return [loss, *tape.gradient(loss, critic.trainable_variables)]
 
 
-@pytest.mark.parametrize("batch,how", [(3, "folded"), (16, "folded"), (48, "folded"), (16, "windows"), (16, "three"), (48, "three by windows")])
+@pytest.mark.parametrize("batch,how", [(3, "folded"), (16, "folded"), (48, "folded"), (16, "windows"), (16, "fewer"), (48, "fewer by windows")])
 @pytest.mark.parametrize("network,shape", [("wavegan", (2**12, 1)), ("specgan", (32, 64, 2))])
 def test_the_gradient_of_the_critics_loss_equals_float64(network, shape, batch, how, monkeypatch):
     take(how, monkeypatch)
@@ -120,7 +119,8 @@ def test_the_gradient_of_the_critics_loss_equals_float64(network, shape, batch, 
 @pytest.mark.parametrize("batch", [16, 48])
 @pytest.mark.parametrize("kind,shape,outputs", [(Conv1D, (64, 512), 1024), (Conv1DTranspose, (16, 1024), 512), (Conv1D, (1024, 1), 64), (Conv1DTranspose, (1024, 64), 1),
                                                 (Conv1D, (1024, 128), 256), (Conv1D, (256, 256), 512), (Conv1DTranspose, (256, 256), 128),
-                                                (Conv1D, (512, 64), 128), (Conv2D, (16, 32, 64), 128), (Conv2DTranspose, (16, 32, 64), 1)])
+                                                (Conv1D, (512, 64), 128), (Conv2D, (32, 64, 1), 64), (Conv2DTranspose, (32, 64, 64), 1), (Conv2D, (16, 32, 64), 128),
+                                                (Conv2DTranspose, (8, 16, 128), 64), (Conv2D, (16, 32, 128), 256), (Conv2DTranspose, (8, 16, 512), 256), (Conv2D, (8, 16, 512), 1024), (Conv2DTranspose, (4, 8, 1024), 512)])
 def test_gradients_of_the_papers_layers_equal_float64(kind, shape, outputs, batch):
     if batch == 16 and max(shape) * outputs >= 2**19 and shape[-1] > 64: pytest.skip("its 19 million weights are tried at 3 and 48")
     keras.utils.set_random_seed(1)
@@ -146,6 +146,9 @@ def test_which_way_a_layer_goes():
     def three(*kernel, steps): return convolutions.in_three(tf.zeros((1, *kernel)), steps)
     assert three(9, 256, 128, steps=1024) and three(9, 512, 256, steps=256) and three(9, 1024, 512, steps=64) and three(5, 512, 256, steps=128)
     assert not three(9, 2048, 1024, steps=16) and not three(9, 128, 64, steps=1024) and not three(4, 512, 256, steps=128) and not three(9, 512, 256, steps=257) and not three(3, 256, 128, steps=1024)
+    def sixteen(*channels, size=(8, 16), high=6): return convolutions.in_sixteen(tf.zeros((high, 6, *channels)), (2, 2), size)
+    assert sixteen(64, 128) and sixteen(512, 256) and sixteen(128, 256, size=(4, 8))
+    assert not sixteen(32, 64, size=(32, 64)) and not sixteen(64, 128, size=(4, 8)) and not sixteen(512, 256, size=(7, 16)) and not sixteen(512, 256, high=4)
     def foldable(size=36, strides=4, steps=64, **settings): return convolutions.foldable(Conv1D(2, size, strides, **{"padding": "same", **settings}), (steps,))
     assert foldable() and not foldable(padding="valid") and not foldable(steps=66) and not foldable(size=25) and not foldable(steps=None)
     assert not convolutions.foldable(Conv2D(2, 4, 2, padding="same"), (8, 8)) and not foldable(size=3, strides=1, dilation_rate=2)
