@@ -148,7 +148,7 @@ def test_which_way_a_layer_goes():
     assert not three(9, 2048, 1024, steps=16) and not three(9, 128, 64, steps=1024) and not three(4, 512, 256, steps=128) and not three(9, 512, 256, steps=257) and not three(3, 256, 128, steps=1024)
     def sixteen(*channels, size=(8, 16), high=6): return convolutions.in_sixteen(tf.zeros((high, 6, *channels)), (2, 2), size)
     assert sixteen(64, 128) and sixteen(512, 256) and sixteen(128, 256, size=(4, 8))
-    assert not sixteen(32, 64, size=(32, 64)) and not sixteen(64, 128, size=(4, 8)) and not sixteen(512, 256, size=(7, 16)) and not sixteen(512, 256, high=4)
+    assert not sixteen(32, 64, size=(32, 64)) and not sixteen(64, 128, size=(4, 8)) and not sixteen(64, 128, size=(32, 64)) and not sixteen(512, 256, size=(7, 16)) and not sixteen(512, 256, high=4)
     def foldable(size=36, strides=4, steps=64, **settings): return convolutions.foldable(Conv1D(2, size, strides, **{"padding": "same", **settings}), (steps,))
     assert foldable() and not foldable(padding="valid") and not foldable(steps=66) and not foldable(size=25) and not foldable(steps=None)
     assert not convolutions.foldable(Conv2D(2, 4, 2, padding="same"), (8, 8)) and not foldable(size=3, strides=1, dilation_rate=2)
