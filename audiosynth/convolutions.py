@@ -160,6 +160,7 @@ def fours(x, axis):  # (batch, height, width, channels); an even number on the a
     return [first - third, second + third, third - second, second - fourth]
 
 def four_kernels(kernel, axis):  # three on the axis
+    "What they are multiplied with."
     first, second, third = tf.unstack(kernel, axis=axis)
     outer = first + third
     return [first, (outer + second) / 2, (outer - second) / 2, third]
