@@ -289,6 +289,7 @@ def held_out(clips):
     "The clips of the first of test, validation and train that has any."
     return next(rows for split in ("test", "validation", "train") if len(rows := clips.where(split)) or split == "train")
 
+# %% ../nbs/10c_bases.ipynb #c1efb7e0
 def train_basis(
     row,              # a name in `BASES`
     data,             # a prepared folder, or `digits` or `piano`

@@ -55,6 +55,7 @@ def check_command(args):
     print(report)
     if report.damaged: sys.exit(1)
 
+# %% ../nbs/15_cli.ipynb #a9455e6c
 GAN_ONLY = "width condition game basis strategy devices mixed_precision jit".split()
 
 def learn(args):
@@ -111,6 +112,7 @@ def generate_command(args):
     page(out/"index.html", "Generated sounds", [(str(model), f"Seed {args.seed}.", rows)], rate=model.rate)
     print(f"{args.n} clips of {waves.shape[1] / model.rate:.2f} s in {out}; open {out/'index.html'}")
 
+# %% ../nbs/15_cli.ipynb #5ff44e40
 def play(model, args):
     "Render a performance."
     from audiosynth.conditioning import FADE_S, checked_performance, render, write_pieces
@@ -124,6 +126,7 @@ def play(model, args):
     length = write_pieces(out, tqdm(pieces, total=int(seconds / clip_s) + 1, unit=" clips", file=sys.stderr), rate=model.rate)
     print(f"{length / model.rate:.1f} s in {out}")
 
+# %% ../nbs/15_cli.ipynb #503f29b1
 def babble_command(args):
     "Let a model go on by itself, each clip from the end of the one before, and report how it drifts."
     quiet_tensorflow()

@@ -58,6 +58,7 @@ def checked_performance(midi, say=print):  # a path, or the bytes of a MIDI file
     if beyond: say(f"{name}: {len(beyond)} of {len(notes)} notes lie outside the {PIANO_KEYS} keys and are left out (MIDI pitch {min(beyond)} to {max(beyond)})")
     return found.get_end_time()
 
+# %% ../nbs/11a_conditioning.ipynb #2c2fcd5a
 TAIL_S = 1.0  # after the last key is up, seconds
 
 def render(

@@ -110,6 +110,7 @@ def convolved(x, kernel):  # (batch, 1, steps + taps − 1, channels), padded; (
     if heavy(kernel, x.shape[2] - kernel.shape[1] + 1): return one_product(x, kernel, (1, 1))
     return tf.nn.conv2d(x, kernel, 1, "VALID")
 
+# %% ../nbs/07_convolutions.ipynb #3dd5322c
 def two(x, axis=2):  # (batch, height, width, channels); an even number on the axis, 1 or 2
     "The even and the odd steps."
     sizes = [-1, *x.shape[1:]]

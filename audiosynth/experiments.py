@@ -40,6 +40,7 @@ class Hears:
     @property
     def name(self): return self.representation + (f"_{self.window}" if self.window else "")
 
+# %% ../nbs/09_experiments.ipynb #ebc50358
 @dataclass(frozen=True)
 class Experiment:
     "One row of the study."
@@ -177,6 +178,7 @@ def networks_for(experiment, representation, hearing, labels, states=0):  # fitt
         lengths = "a multiple of 16384" if experiment.representation in LEARNED else "4096, 8192, 16384, 32768 or 65536"
         raise InputError(f"clips of {representation.samples} samples do not go with this row ({error}); prepare them with {lengths}") from error
 
+# %% ../nbs/09_experiments.ipynb #3ef51f10
 def build(experiment, clips, representation, *, hearing=None, seed=0, scope=nullcontext()):  # a row; the data; fitted to them, and each critic's (`hearing_for`); a strategy's
     "A `GAN` ready for `fit`. `InputError` where clips and networks do not go together."
     if experiment.labels and not (clips.labels and (clips.label[clips.where("train")] >= 0).all()):

@@ -162,6 +162,7 @@ def _replay(plan, writer, path):
     writer.settle()
     return done, recordings
 
+# %% ../nbs/02e_prepare.ipynb #b7767ffa
 @patch
 def room(self:ClipsWriter):
     "How many clips there are in the files, whatever their headers say."

@@ -199,6 +199,7 @@ def on_disk(out):  # a run's folder
         if error.errno in FULL: raise DiskFull(f"{out}: the disk is full; what was kept is whole: make room and give the same command again") from error
         raise InputError(f"{out}: {(error.strerror or str(error)).lower()} ({error.filename}); choose another folder") from error
 
+# %% ../nbs/10_training.ipynb #edaff477
 def representation_of(run, chosen, clips, basis):  # its row; the data; the folder of a learned basis, None: none is given
     "The run's representation, or the row's, fitted. `InputError` where a basis is given that does not belong to the row or the run."
     learned = basis and load_basis(basis)
@@ -215,6 +216,7 @@ def describe(row, chosen, clips, data, seed):
             "condition": chosen.given, "states": clips.states if chosen.given == "midi" else 0,
             "data": {"name": str(data), "source": clips.manifest["source"], "licence": clips.manifest["licence"], "manifest": manifest}}
 
+# %% ../nbs/10_training.ipynb #c798f8fc
 def follow(run, gan, clips, about, *, steps, minutes, save_every, save_minutes, step, team, callbacks, quiet, say, load=load_model):
     "The run from where it stands to its end; what `load` finds in its folder then."
     seconds = run.restore(gan, step=step, say=say, tidy=team.chief)
