@@ -20,7 +20,7 @@ from keras import layers
 
 from .adam import Adam
 from .basis import analysed, basis_of, synthesised
-from .datasets import KEYS, InputError
+from .datasets import KEYS, InputError, streamed
 from .experiments import APART, EXAMPLES, EXAMPLES_FILE, MODEL, load_examples, save_examples, write_json
 from .gan import ALPHA, GAMES, Z, apply, between, draws, gradient_penalty, held
 from .networks import critic, nearest
@@ -228,7 +228,7 @@ def feed(self:BasisModel, clips, *, batch, seed=0):
     form = {"wave": tf.TensorSpec((n, row.excerpt), tf.float32)}
     if row.critic_steps: form["real"] = tf.TensorSpec((n - batch, row.excerpt), tf.float32)
     if row.auxiliary == "classifier": form["notes"] = tf.TensorSpec((n, frames, KEYS), tf.float32)
-    return tf.data.Dataset.from_generator(elements, output_signature=form).prefetch(2)
+    return streamed(elements, form)
 
 # %% ../nbs/10c_bases.ipynb #4ce99422
 class TrainedBasis:

@@ -20,7 +20,7 @@ from fastcore.basics import patch
 from keras import layers
 
 from .archives import cache
-from .datasets import InputError
+from .datasets import InputError, streamed
 from .magnitudes import MelLogMagnitude
 from .midi import LOWEST, PEDAL
 
@@ -95,7 +95,7 @@ def learn(x, y, *, answers, updates, seed):  # (n, frames, mels); (n,) numbers o
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if y.ndim == 1 else keras.losses.BinaryCrossentropy(from_logits=True)
     trained = keras.Model(model.input, model.output[1])
     trained.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE_OF_LEARNING, updates)), loss)
-    trained.fit(tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2), steps_per_epoch=updates, verbose=0, shuffle=False)
+    trained.fit(streamed(batches, signature), steps_per_epoch=updates, verbose=0, shuffle=False)
     return model
 
 # %% ../nbs/12_classifier.ipynb #ccff9ed8

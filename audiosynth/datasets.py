@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FULL', 'SPLITS', 'INDEX', 'KEYS', 'HEADER', 'InputError', 'DiskFull', 'pcm16', 'Clips', 'ClipsWriter',
-           'refuse_target', 'missing_parents', 'cannot_write', 'sha256_of', 'remove_folder']
+           'refuse_target', 'missing_parents', 'cannot_write', 'sha256_of', 'remove_folder', 'streamed']
 
 # %% ../nbs/02_datasets.ipynb #c6d04337
 import errno, hashlib, json, os, secrets, shutil, zipfile
@@ -359,3 +359,16 @@ def batches(self:Clips,
         rows = self.indices(step, batch, seed=seed, split=split)
         yield {"wave": self.waves(rows), "label": self.label[rows].astype("int32")}
         step += 1
+
+# %% ../nbs/02_datasets.ipynb #a67e2734
+def streamed(
+    elements,  # a function that gives an iterator, as a rule an endless one
+    form,      # `tf.TensorSpec`s, structured as an element is
+    *,
+    ahead=2,   # elements made before they are asked for
+):             # a `tf.data.Dataset`
+    "What an iterator gives, made ahead in a thread."
+    import tensorflow as tf  # five seconds, which whoever only prepares need not wait
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return tf.data.Dataset.from_generator(elements, output_signature=form).prefetch(ahead).with_options(options)

@@ -21,7 +21,7 @@ from fastcore.basics import patch
 
 from .adam import Adam
 from .basis import for_clips
-from .datasets import KEYS, InputError, pcm16
+from .datasets import KEYS, InputError, pcm16, streamed
 from .gan import GAMES, GAN, Listener, as_taken, half_as_long, held
 from .gan_tts import RANDOM_WINDOWS
 from .networks import LATENT, NETWORKS, WIDTH, critic, fitting, generator, nearest
@@ -228,7 +228,7 @@ def dataset(gan, clips, *, batch, seed=0):
     "A `tf.data.Dataset` that begins where the GAN stands."
     options, start = dict(batch=batch, updates=gan.game.critic_steps, condition=gan.condition), int(held(gan.step))
     elements = lambda: parts_of(clips, **options, replicas=1, first=0, here=1, seed=seed, start=start)
-    return tf.data.Dataset.from_generator(elements, output_signature=signature(clips, **options)).prefetch(2)
+    return streamed(elements, signature(clips, **options))
 
 def signature(clips, *, batch, updates, condition=""):  # clips in a critic update; critic updates in a step; of the GAN
     "Shapes and types of an element."

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from fastcore.basics import patch
 
-from .datasets import InputError
+from .datasets import InputError, streamed
 from .experiments import dataset, parts_of, signature
 from .gan import held
 from .networks import nearest
@@ -76,7 +76,7 @@ def batches(self:Team, gan, clips, *, batch, seed=0):
     form = signature(clips, batch=size // updates, updates=updates, condition=gan.condition)
     def mine(context):
         many = dict(batch=batch, updates=updates, condition=gan.condition, replicas=self.replicas, first=context.input_pipeline_id * here, here=here, seed=seed, start=start)
-        return tf.data.Dataset.from_generator(lambda: parts_of(clips, **many), output_signature=form).prefetch(2 * here)
+        return streamed(lambda: parts_of(clips, **many), form, ahead=2 * here)
     return self.strategy.distribute_datasets_from_function(mine)
 
 # %% ../nbs/09c_scale_out.ipynb #45338fd9
