@@ -14,6 +14,7 @@ from fastcore.basics import patch
 
 from .contract import CLIP_DEVIATIONS, LinearPicture, Picture
 from .datasets import InputError
+from .lanes import in_lanes, log_pictures
 from .phase import check_phase, reconstruct
 from .spectral import log_magnitude, magnitude_of, mel_inverse, mel_matrix, stft
 
@@ -69,6 +70,28 @@ def log_level(self: LogMagnitude, x):  # → (batch, frames, bins)
 def _decode(self: LogMagnitude, x, seed):
     magnitude = self.whole(tf.exp(self.log_level(x)))
     return reconstruct(magnitude, phase=self.phase, **self.analysis, samples=self.samples, iterations=self.iterations, seed=seed)
+
+# %% ../nbs/05c_magnitudes.ipynb #9a20b3f4
+@patch
+def _encode(self: LogMagnitude, wave):
+    "In lanes where that can be."
+    can = tf.executing_eagerly() and "CPU" in wave.device and in_lanes(self.frame)
+    return self._in_lanes(wave) if can else self.from_spectrum(stft(wave, **self.analysis))
+
+@patch
+def _in_lanes(self: LogMagnitude, wave):
+    @tf.custom_gradient
+    def encode(wave):
+        def gradient(upstream):
+            with tf.GradientTape() as tape:
+                tape.watch(wave)
+                x = self.from_spectrum(stft(wave, **self.analysis))
+            return tape.gradient(x, wave, upstream)
+
+        found = log_pictures(wave, **self.analysis, mean=self.statistics["mean"], divisor=CLIP_DEVIATIONS * self.statistics["deviation"])
+        return tf.experimental.dlpack.from_dlpack(found[..., None].__dlpack__()), gradient
+
+    return encode(wave)
 
 # %% ../nbs/05c_magnitudes.ipynb #34ddf4a0
 @dataclass(eq=False)

@@ -4,7 +4,8 @@
 The two sides of a ratio are timed in turn, round after round, so that whatever else the machine does slows both; the ratio
 is that of the medians, by the clock and of processor time. Librosa handles one clip after the other on one core, as a data
 pipeline would; ours is free to use every core, so on an idle machine its clock ratio lies above that of processor time, and
-on a busy one near it."""
+on a busy one near it. Encoding is timed twice: as a call, where the clips go through the lanes of chapter 05b on a processor,
+and inside a graph, where TensorFlow's own steps do it."""
 import argparse
 import os
 import platform
@@ -16,6 +17,7 @@ import librosa
 import numpy as np
 import tensorflow as tf
 
+from audiosynth.lanes import LANES, _fourier, _on_every_core, _tables
 from audiosynth.phase import griffin_lim, reconstruct
 from audiosynth.representations import LogMagnitude
 from audiosynth.sources import load_clips
@@ -43,10 +45,23 @@ def line(what, ours, theirs, versus):
     print(f"{what:<42} {1e3 * ours[0]:6.0f} ms   {versus:<24} {1e3 * theirs[0]:6.0f} ms   ratio {clock:4.1f}, of processor time {busy:4.1f}")
 
 
+def share(what, part, whole):
+    print(f"{'  of which ' + what:<42} {1e3 * part[0]:6.0f} ms   {part[0] / whole[0]:.0%} of the time, {part[1] / whole[1]:.0%} of the processor's")
+
+
 def fourier(framed):
     "As many transforms as `griffin_lim` makes of one clip, and nothing else."
     there = lambda step, framed: (step + 1, tf.signal.irfft(tf.signal.rfft(framed), [FRAME]))
     return tf.while_loop(lambda step, _: step < ITERATIONS + 1, there, [0, framed])[1]
+
+
+def fourier_in_lanes(some):
+    "As many transforms as `log_pictures` makes of these clips, and nothing else."
+    turns, radices, _ = _tables(FRAME // 2)
+    real, imag = np.zeros((2, LANES * FRAME // 2), np.float32)
+    for _ in range(some.start, some.stop):
+        for _ in range(2**14 // HOP // LANES):
+            _fourier(real, imag, turns, radices)
 
 
 def fourier_or_product(rounds):
@@ -78,9 +93,9 @@ def main():
     waves = clips.waves(clips.where("train")[:CLIPS])
     picture = LogMagnitude().fit([waves])
     mean, spread = picture.statistics["mean"], 3 * picture.statistics["deviation"]
-    encode = tf.function(picture.encode)
+    graph = tf.function(picture.encode)
     held, magnitude = tf.constant(waves), tf.abs(stft(waves))
-    there = lambda: encode(held)[0, 0, 0, 0].numpy()  # waits for all of it and copies none
+    there = lambda encode: np.asarray(encode(held))  # waits for all of it and copies none
     listed = [np.abs(librosa.stft(wave, **THEIRS)) for wave in waves]
 
     def their_encode():
@@ -98,14 +113,16 @@ def main():
     phase = lambda: reconstruct(magnitude, phase="pghi").numpy()
     print(f"{processor()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}, TensorFlow {tf.__version__}, librosa {librosa.__version__}; "
           f"{CLIPS} clips of {waves.shape[1]} samples, frame {FRAME}, hop {HOP}, median of {rounds}")
-    ours, theirs = seconds(there, their_encode, rounds=rounds)
+    ours, inside, lanes, ffts, theirs = seconds(lambda: there(picture.encode), lambda: there(graph), lambda: _on_every_core(fourier_in_lanes, CLIPS),
+                                                lambda: once(tf.reshape(framed, [CLIPS, -1, FRAME])), their_encode, rounds=rounds)
     line("log-magnitude encoding", ours, theirs, "librosa, clip by clip")
-    ours, theirs, ffts = seconds(lambda: griffin_lim(magnitude, iterations=ITERATIONS).numpy(), their_griffin_lim,
-                                 lambda: transforms(framed).numpy(), rounds=rounds)
+    share("Fourier transforms", lanes, ours)
+    line("  inside a graph, as in training", inside, theirs, "librosa, clip by clip")
+    share("Fourier transforms", ffts, inside)
+    ours, ffts, theirs = seconds(lambda: griffin_lim(magnitude, iterations=ITERATIONS).numpy(), lambda: transforms(framed).numpy(),
+                                 their_griffin_lim, rounds=rounds)
     line(f"fast Griffin-Lim, {ITERATIONS} iterations", ours, theirs, "librosa, clip by clip")
-    print(f"{'  of which Fourier transforms':<42} {1e3 * ffts[0]:6.0f} ms   {ffts[0] / ours[0]:.0%} of the time, {ffts[1] / ours[1]:.0%} of the processor's")
-    ours, ffts = seconds(there, lambda: once(tf.reshape(framed, [CLIPS, -1, FRAME])), rounds=rounds)
-    print(f"{'  Fourier transforms in the encoding':<42} {1e3 * ffts[0]:6.0f} ms   {ffts[0] / ours[0]:.0%} of the time, {ffts[1] / ours[1]:.0%} of the processor's")
+    share("Fourier transforms", ffts, ours)
     notes = load_clips("piano")
     for name, sounds in (("speech", waves), ("piano", notes.waves(notes.where("train")[:CLIPS]))):
         magnitude = tf.abs(stft(sounds))
