@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LANES', 'in_lanes', 'log_pictures']
 
-# %% ../nbs/05b_lanes.ipynb #643f7dec
+# %% ../nbs/05b_lanes.ipynb #a2d8381a
 import functools
 import math
 import os
@@ -17,7 +17,7 @@ from .datasets import InputError
 from .phase import machine_code
 from .spectral import EPSILON, check_frames, window_samples
 
-# %% ../nbs/05b_lanes.ipynb #aa7828fb
+# %% ../nbs/05b_lanes.ipynb #9b4a67d5
 LANES = 64  # frames side by side
 _unsigned = np.uintp  # never negative
 
@@ -30,7 +30,7 @@ def _transposed(source, target):
             for column in range(first, min(first + _unsigned(16), _unsigned(columns))):
                 target[row, column] = source[column, row]
 
-# %% ../nbs/05b_lanes.ipynb #49d19c43
+# %% ../nbs/05b_lanes.ipynb #99a73c43
 @machine_code
 def _put(real, imag, where, number):
     real[where], imag[where] = number.real, number.imag
@@ -46,7 +46,7 @@ def _halves(real, imag, turns, step, far):
             _put(real, imag, here, a + b)
             _put(real, imag, there, (a - b) * turns[j * _unsigned(step)])
 
-# %% ../nbs/05b_lanes.ipynb #68cd1fb0
+# %% ../nbs/05b_lanes.ipynb #4e99688d
 @machine_code
 def _quarters(real, imag, turns, step, far):
     "One step of radix 4, in place: (4 · far · LANES,) arrays; `turns[step · j]` is W to the j."
@@ -64,7 +64,7 @@ def _quarters(real, imag, turns, step, far):
             _put(real, imag, third, (even - odd) * twice)
             _put(real, imag, fourth, (gap - turned) * thrice)
 
-# %% ../nbs/05b_lanes.ipynb #f1068a3e
+# %% ../nbs/05b_lanes.ipynb #5ee80945
 @machine_code
 def _fourier(real, imag, turns, radices):
     "The transform of LANES times N numbers, in place, (N · LANES,) arrays, in the order that `_tables` tells."
@@ -87,7 +87,7 @@ def _tables(size):  # numbers, a power of two
         bins = np.concatenate([first + radix * bins for first in range(radix)])
     return np.exp(-2j * np.pi * np.arange(size) / size).astype(np.complex64), np.array(radices, int), np.argsort(bins)
 
-# %% ../nbs/05b_lanes.ipynb #fdcc355e
+# %% ../nbs/05b_lanes.ipynb #e97fa6d3
 @machine_code
 def _windowed(pieces, first, window, real, imag):
     "Frames `first` to `first + LANES`, times the window: even samples into `real`, odd ones into `imag`."
@@ -111,7 +111,7 @@ def _power(real, imag, row, turns, epsilon, power):
             low[lane] = plus.real * plus.real + plus.imag * plus.imag + epsilon
             high[lane] = minus.real * minus.real + minus.imag * minus.imag + epsilon
 
-# %% ../nbs/05b_lanes.ipynb #8540a2ce
+# %% ../nbs/05b_lanes.ipynb #0a5aaa04
 _LOG1P = tuple(np.polynomial.Chebyshev.interpolate(np.log1p, 9, domain=[0.5**0.5 - 1, 2**0.5 - 1])
                .convert(kind=np.polynomial.Polynomial).coef[::-1].astype(np.float32))
 _LN2, _NO_NUMBER = np.float32(np.log(2)), np.float32(np.nan)
@@ -131,7 +131,7 @@ def _log(values, bits, exponent, scale, shift):
         level = (total + exponent[lane] * _LN2) * scale + shift
         values[lane] = -1 if level < -1 else 1 if level > 1 else level
 
-# %% ../nbs/05b_lanes.ipynb #7e02350b
+# %% ../nbs/05b_lanes.ipynb #edcbc5a0
 @machine_code
 def _pictures(waves, hop, window, tables, epsilon, scale, shift, pictures):
     "Writes (clips, frames, bins) `pictures` of (clips, samples) `waves`."
@@ -153,7 +153,7 @@ def _pictures(waves, hop, window, tables, epsilon, scale, shift, pictures):
                 _log(power[k], bits[k], exponent, scale[k], shift[k])
             _transposed(power, pictures[clip, first:first + LANES])
 
-# %% ../nbs/05b_lanes.ipynb #4de01673
+# %% ../nbs/05b_lanes.ipynb #0a4cabd1
 def in_lanes(frame):  # samples
     "Can frames of this length go through `log_pictures`?"
     return frame > 1 and frame & (frame - 1) == 0
@@ -181,7 +181,7 @@ def _on_every_core(work, clips):
         for other in others:
             other.result()
 
-# %% ../nbs/05b_lanes.ipynb #f94ff6f1
+# %% ../nbs/05b_lanes.ipynb #bf964282
 def log_pictures(
     waves,  # (batch, samples) float32, `samples` a multiple of `hop`
     *,
