@@ -167,7 +167,7 @@ def _aligned(shape):  # → float32, not yet written
 
 def _on_every_core(work, clips):
     "`work(some)` for slices of all clips, each taken by the thread that is free; this one works too."
-    cores = os.cpu_count()
+    cores = os.cpu_count() or 1
     size = -(-clips // (4 * cores)) or 1
     firsts = iter(range(0, clips, size))
 
@@ -191,12 +191,13 @@ def log_pictures(
     mean,  # (bins,) natural log-magnitude; bins: frame // 2, or one more
     divisor,  # (bins,)
 ):  # (batch, samples // hop, bins) float32, −1…1, memory that begins at a multiple of 64 bytes
-    "`(log_magnitude(stft(waves)) - mean) / divisor`, cut off at ±1, on every core. Raises `InputError` for another frame."
-    waves = np.ascontiguousarray(waves, np.float32)
+    "`(log_magnitude(stft(waves)) - mean) / divisor`, cut off at ±1, on every core. Raises `InputError` for another frame or a wrong shape."
+    waves, mean, divisor = (np.ascontiguousarray(array, np.float32) for array in (waves, mean, divisor))
     check_frames(frame=frame, hop=hop, samples=waves.shape[-1])
     if not in_lanes(frame):
         raise InputError(f"frame {frame}: only powers of two go through the lanes; use log_magnitude(stft(waves)) for others")
-    mean, divisor = np.asarray(mean, np.float32), np.asarray(divisor, np.float32)
+    if waves.ndim != 2 or mean.shape != divisor.shape or mean.shape not in ((frame // 2,), (frame // 2 + 1,)):  # machine code would not notice
+        raise InputError(f"waves {waves.shape}, mean {mean.shape}, divisor {divisor.shape}: frame {frame} needs (batch, samples) and twice ({frame // 2},), or one more")
     half_turns = (-1j * np.exp(-2j * np.pi * np.arange(frame // 4 + 1) / frame)).astype(np.complex64)
     how = (hop, window_samples(window, frame) / 2, (*_tables(frame // 2), half_turns), np.float32(EPSILON), 0.5 / divisor, -mean / divisor)
     pictures = _aligned((len(waves), waves.shape[1] // hop, len(mean)))

@@ -60,10 +60,10 @@ def test_any_number_of_clips_each_by_itself(clips):
         assert np.array_equal(log_pictures(wave[None], **flat(256))[0], picture)
 
 
-@pytest.mark.parametrize("cores", [None, 1, 3])
+@pytest.mark.parametrize("cores", [None, 1, 3, "unknown"])
 def test_any_number_of_cores_and_callers(monkeypatch, cores):
     if cores:
-        monkeypatch.setattr(lanes.os, "cpu_count", lambda: cores)
+        monkeypatch.setattr(lanes.os, "cpu_count", lambda: None if cores == "unknown" else cores)
     waves, found = noise(20), {}
     wanted = log_pictures(waves, **flat(256))
     callers = [threading.Thread(target=lambda i=i: found.update({i: log_pictures(waves, **flat(256))})) for i in range(4)]
@@ -85,13 +85,16 @@ def test_too_loud_and_too_quiet_are_cut_off():
     assert (found[0] == -1).all() and found[1].max() == 1 and found.min() == -1
 
 
-def test_other_frames_are_refused_and_go_another_road():
+def test_other_frames_and_shapes_are_refused_and_other_frames_go_another_road():
     waves = noise(2, 3072)
     assert not in_lanes(384) and not in_lanes(1) and in_lanes(512)
     with pytest.raises(InputError, match="frame 384: only powers of two"):
         log_pictures(waves, frame=384, hop=96, **flat(192))
     with pytest.raises(InputError, match="multiple of the hop"):
         log_pictures(waves[:, :-1], **flat(256))
+    for clips, mean, divisor in ((waves[0], 256, 256), (waves, 255, 255), (waves, 258, 258), (waves, 256, 257)):
+        with pytest.raises(InputError, match="frame 512 needs"):
+            log_pictures(clips, mean=np.zeros(mean), divisor=np.ones(divisor))
     made = LogMagnitude(3072, frame=384, hop=96).fit([waves])
     assert np.abs(made.encode(waves) - made.from_level(made.level(waves))).max() < 1e-4
 
