@@ -80,12 +80,13 @@ def _fourier(real, imag, turns, radices):
 
 @functools.cache
 def _tables(size):  # numbers, a power of two
-    "Its roots of unity, the steps to take, and in which row each bin is found."
+    "Its roots of unity, the steps to take, in which row each bin is found, and what unfolds real sound (below)."
     twos = size.bit_length() - 1
     radices, bins = [2] * (twos % 2) + [4] * (twos // 2), np.zeros(1, int)
     for radix in reversed(radices):
         bins = np.concatenate([first + radix * bins for first in range(radix)])
-    return np.exp(-2j * np.pi * np.arange(size) / size).astype(np.complex64), np.array(radices, int), np.argsort(bins)
+    turns, half_turns = np.exp(-2j * np.pi * np.arange(size) / size), -1j * np.exp(-1j * np.pi * np.arange(size // 2 + 1) / size)
+    return turns.astype(np.complex64), np.array(radices, int), np.argsort(bins), half_turns.astype(np.complex64)
 
 # %% ../nbs/05b_lanes.ipynb #e97fa6d3
 @machine_code
@@ -198,8 +199,7 @@ def log_pictures(
         raise InputError(f"frame {frame}: only powers of two go through the lanes; use log_magnitude(stft(waves)) for others")
     if waves.ndim != 2 or mean.shape != divisor.shape or mean.shape not in ((frame // 2,), (frame // 2 + 1,)):  # machine code would not notice
         raise InputError(f"waves {waves.shape}, mean {mean.shape}, divisor {divisor.shape}: frame {frame} needs (batch, samples) and twice ({frame // 2},), or one more")
-    half_turns = (-1j * np.exp(-2j * np.pi * np.arange(frame // 4 + 1) / frame)).astype(np.complex64)
-    how = (hop, window_samples(window, frame) / 2, (*_tables(frame // 2), half_turns), np.float32(EPSILON), 0.5 / divisor, -mean / divisor)
+    how = (hop, window_samples(window, frame) / 2, _tables(frame // 2), np.float32(EPSILON), 0.5 / divisor, -mean / divisor)
     pictures = _aligned((len(waves), waves.shape[1] // hop, len(mean)))
     _on_every_core(lambda some: _pictures(waves[some], *how, pictures[some]), len(waves))
     return pictures

@@ -57,7 +57,7 @@ def fourier(framed):
 
 def fourier_in_lanes(some):
     "As many transforms as `log_pictures` makes of these clips, and nothing else."
-    turns, radices, _ = _tables(FRAME // 2)
+    turns, radices, *_ = _tables(FRAME // 2)
     real, imag = np.zeros((2, LANES * FRAME // 2), np.float32)
     for _ in range(some.start, some.stop):
         for _ in range(2**14 // HOP // LANES):

@@ -29,7 +29,7 @@ def flat(bins):  # a normalisation that cuts nothing off
     (2, 2, 64, True), (4, 2, 64, False), (8, 4, 256, True), (64, 32, 2048, False), (128, 96, 960, True), (256, 128, 2**13, False), (512, 64, 2**12, True),
     (512, 128, 2**14, False), (512, 256, 2**12, False), (512, 512, 2**12, True), (1024, 128, 2**14, True), (2048, 512, 2**14, False)])
 @pytest.mark.parametrize("window", ["hamming", "hann"])
-def test_it_is_scipys_and_tensorflows(frame, hop, samples, nyquist, window):
+def test_it_is_numpys_and_tensorflows(frame, hop, samples, nyquist, window):
     waves, bins = noise(3, samples), frame // 2 + nyquist
     how = flat(bins)
     found = log_pictures(waves, frame=frame, hop=hop, window=window, **how)
