@@ -32,7 +32,7 @@ setup(
     ],
     python_requires=f">={first},<3.{minors[-1] + 1}",
     packages=find_packages(include=[settings["lib_path"], settings["lib_path"] + ".*"]),
-    package_data={settings["lib_path"]: ["data/**"]},
+    package_data={settings["lib_path"]: ["embedded/**"]},
     install_requires=settings["requirements"].split(),
     extras_require={"dev": (settings["dev_requirements"] + " " + settings["robustness_requirements"]).split(),
                     "gpu": settings["gpu_requirements"].split(), "robustness": settings["robustness_requirements"].split()},

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pretty_midi
 
-from audiosynth.midi import LOWEST, PEDAL, PIANO_KEYS, SUSTAIN, _moves, _notes, _pedal, _states, _stretches, performance
+from audiosynth.data.midi import LOWEST, PEDAL, PIANO_KEYS, SUSTAIN, _moves, _notes, _pedal, _states, _stretches, performance
 
 NOTES, MINUTES, RATE, SAMPLES, STATES = 10_000, 20, 16000, 16384, 512
 

@@ -100,9 +100,9 @@ def made(row, batch, width, samples, stock):
     import keras
     import numpy as np
     import tensorflow as tf
-    import audiosynth.experiments as experiments
-    from audiosynth import networks
-    from audiosynth.gan import GAMES
+    import audiosynth.gan.experiments as experiments
+    from audiosynth.networks import registry as networks
+    from audiosynth.gan.losses import GAMES
     if stock:
         for name in ("Conv1D", "Conv2D", "Conv1DTranspose", "Conv2DTranspose"): setattr(networks, name, getattr(keras.layers, name))
         experiments.Adam = keras.optimizers.Adam
@@ -157,8 +157,8 @@ def eager_update(row, batch, width, samples):
     "Op by op, and with all that an update does not need."
     import keras
     import tensorflow as tf
-    from audiosynth.gan import between, gradient_penalty
-    from audiosynth.representations import convert
+    from audiosynth.gan.losses import between, gradient_penalty
+    from audiosynth.representations.registry import convert
     gan, data = made(row, batch, width, samples, True)
     g, critics, representation = tall(gan.generator), [tall(c) for c in gan.critics], gan.representation
     adam = lambda: keras.optimizers.Adam(1e-4, .5, .9, epsilon=1e-8)
@@ -216,7 +216,7 @@ FORWARDS = 60  # of a network in an update of `wave`, whose critic costs what it
 def speaker(batch, width, samples):
     "A generator at work."
     import tensorflow as tf
-    from audiosynth.networks import generator
+    from audiosynth.networks.registry import generator
     network = generator((samples, 1), network="wavegan", width=width)
     z = tf.random.stateless_uniform((batch, 64), (0, 0), -1, 1)
     return lambda: network([z], training=False).numpy()
@@ -225,9 +225,9 @@ def speaker(batch, width, samples):
 FIRST_SOUND = """
 import json, sys, time
 began = time.perf_counter()
-import audiosynth.experiments
+import audiosynth.gan.experiments
 ready = time.perf_counter()
-audiosynth.experiments.load_model(sys.argv[1]).generate(int(sys.argv[2]))
+audiosynth.gan.experiments.load_model(sys.argv[1]).generate(int(sys.argv[2]))
 print(json.dumps([ready - began, time.perf_counter() - ready]))
 """
 
@@ -235,7 +235,7 @@ print(json.dumps([ready - began, time.perf_counter() - ready]))
 def first_sound(clips):
     "Seconds until a saved model at paper size has made so many clips in a new Python: importing, and loading and generating."
     import tempfile
-    from audiosynth.experiments import TrainedModel
+    from audiosynth.gan.trained_model import TrainedModel
     gan, _ = made("wave", 1, 64, 2**14, False)
     with tempfile.TemporaryDirectory() as folder:
         TrainedModel(gan.generator, gan.representation, {"row": "wave"}).save(folder)

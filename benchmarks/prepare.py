@@ -17,10 +17,10 @@ import librosa
 import numpy as np
 import soundfile
 
-from audiosynth.datasets import sha256_of
-from audiosynth.recordings import blocks
-from audiosynth.prepare import SOURCES, prepare
-import audiosynth.sources  # noqa: F401, adds the row `folder`
+from audiosynth.data.files import sha256_of
+from audiosynth.data.recordings import blocks
+from audiosynth.data.prepare import SOURCES, prepare
+import audiosynth.data.sources  # noqa: F401, adds the row `folder`
 
 ROUNDS = 3
 PEAK = """

@@ -17,11 +17,11 @@ import librosa
 import numpy as np
 import tensorflow as tf
 
-from audiosynth.lanes import LANES, _fourier, _on_every_core, _tables
-from audiosynth.phase import griffin_lim, reconstruct
-from audiosynth.representations import LogMagnitude
-from audiosynth.sources import load_clips
-from audiosynth.spectral import stft, window_samples
+from audiosynth.representations.simd_log_magnitude import LANES, _fourier, _on_every_core, _tables
+from audiosynth.representations.phase_reconstruction import griffin_lim, reconstruct
+from audiosynth.representations.registry import LogMagnitude
+from audiosynth.data.sources import load_clips
+from audiosynth.representations.stft import stft, window_samples
 
 CLIPS, FRAME, HOP, ITERATIONS = 64, 512, 128, 32
 THEIRS = dict(n_fft=FRAME, hop_length=HOP, window="hamming")

@@ -39,7 +39,7 @@ def main():
     parser.add_argument("--updates", type=int, default=12, help="default: %(default)s")
     args = parser.parse_args()
     import keras
-    from audiosynth import doctor, training
+    from audiosynth.training import doctor, train as training
     spent, ends = {}, []
     long_memory(doctor.Doctor, doctor.MEMORY)
     doctor.EVERY = training.LOGGED = 1  # at every update, so that all of it is seen; divided again below

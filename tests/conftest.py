@@ -106,5 +106,5 @@ def as_in_training():
 def two_critic_updates(monkeypatch):
     "Instead of five: a step is built in half the time, and has all its parts."
     from dataclasses import replace
-    from audiosynth.gan import GAMES
+    from audiosynth.gan.losses import GAMES
     monkeypatch.setitem(GAMES, "wgan_gp", replace(GAMES["wgan_gp"], critic_steps=2))

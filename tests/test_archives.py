@@ -14,10 +14,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from audiosynth import web
-from audiosynth.archives import DamagedMember, contents, fetch, members, on_disk
-from audiosynth.datasets import InputError
-from audiosynth.web import RangeServer
+from audiosynth.data import http as web
+from audiosynth.data.archives import DamagedMember, contents, fetch, members, on_disk
+from audiosynth.data.files import InputError
+from audiosynth.data.http import RangeServer
 
 NOISE = np.random.default_rng(0).bytes(700_000)
 FILES = {"a/one.bin": NOISE, "a/two.txt": b"words " * 5000, "three": b"", "ä/four.bin": NOISE[:1000]}

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiosynth.datasets import Clips, DiskFull, InputError
-from audiosynth.parts import unfinished
-from audiosynth.sources import fetch, load_clips, prepare
+from audiosynth.data.clips import Clips
+from audiosynth.data.files import DiskFull, InputError
+from audiosynth.data.cutting import unfinished
+from audiosynth.data.sources import fetch, load_clips, prepare
 
 TONE = 0.4 * np.sin(2 * np.pi * 440 * np.arange(20000) / 16000)
 
@@ -248,7 +249,7 @@ def test_a_full_disk(workers, tmp_path):
 
 DENIED = """
 import os, sys
-import audiosynth.sources as s
+import audiosynth.data.sources as s
 "".encode("cp437")  # zipfile's, imported while this Python may still read itself
 if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try: print(s.prepare("folder", sys.argv[2], from_=sys.argv[1]).manifest["skipped"])

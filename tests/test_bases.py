@@ -9,21 +9,20 @@ import pytest
 import soundfile as sf
 import tensorflow as tf
 
-from audiosynth.basis import LearnedBasis, analysed, basis_of, cosine_basis, for_clips, frame_count, synthesised
-from audiosynth.atlas import note_precision, restored, si_sdr_db
-from audiosynth.bases import BASES, build_basis, choose_basis, load_trained, train_basis
+from audiosynth.representations.learned_basis import LearnedBasis, analysed, basis_of, cosine_basis, for_clips, frame_count, synthesised
+from audiosynth.evaluation.basis_atlas import note_precision, restored, si_sdr_db
+from audiosynth.training.learn_basis import BASES, build_basis, choose_basis, load_trained, train_basis
 from audiosynth.cli import main
-from audiosynth.curves import read_scores
-from audiosynth.datasets import InputError
-from audiosynth.doctor import examine
-from audiosynth.experiments import load_model
-from audiosynth.filters import (by_distance, by_frequency, centre_hz, condition_number, density, figures, frame_bounds, inverse_distance, noise_gain_db,
-                                scale_distance)
-from audiosynth.noise import noise_at_snr, noisy_sounds, study_plan
-from audiosynth.representations import FILE, REPRESENTATIONS, convert, from_config, load_basis, load_representation, same
-from audiosynth.runs import Run, stored
-from audiosynth.sources import load_clips, prepare
-from audiosynth.training import train
+from audiosynth.robustness.plots import read_scores
+from audiosynth.data.files import InputError
+from audiosynth.training.doctor import examine
+from audiosynth.gan.trained_model import load_model
+from audiosynth.representations.filterbank import by_distance, by_frequency, centre_hz, condition_number, density, figures, frame_bounds, inverse_distance, noise_gain_db, scale_distance
+from audiosynth.robustness.noise import noise_at_snr, noisy_sounds, study_plan
+from audiosynth.representations.registry import FILE, REPRESENTATIONS, convert, from_config, load_basis, load_representation, same
+from audiosynth.training.runs import Run, stored
+from audiosynth.data.sources import load_clips, prepare
+from audiosynth.training.train import train
 
 pytestmark = pytest.mark.usefixtures("as_in_training")
 SMALL = dict(filters=16, batch=2, quiet=True, say=lambda line: None)

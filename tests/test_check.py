@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 
 import audiosynth
-from audiosynth.check import check_dataset
-from audiosynth.datasets import ClipsWriter, InputError, pcm16
-from audiosynth.midi import roll_clips, roll_of
-from audiosynth.parts import Recording
-from audiosynth.prepare import SOURCES, Plan, prepare
-from audiosynth.recordings import blocks, cut
-from audiosynth.sources import load_clips
+from audiosynth.data.check import check_dataset
+from audiosynth.data.clips import ClipsWriter, pcm16
+from audiosynth.data.files import InputError
+from audiosynth.data.midi import roll_clips, roll_of
+from audiosynth.data.cutting import Recording
+from audiosynth.data.prepare import SOURCES, Plan, prepare
+from audiosynth.data.recordings import blocks, cut
+from audiosynth.data.sources import load_clips
 
 SAMPLES, RATE, STATES = 2048, 16000, 64
-PIANO = Path(audiosynth.__file__).parent / "data" / "piano"
+PIANO = Path(audiosynth.__file__).parent / "embedded" / "piano"
 
 
 def noise(n, seed=0):
@@ -265,7 +266,7 @@ def test_any_damaged_bytes_are_found(name, tmp_path):
 
 def overlapping(folder, overlap):
     """Noise of five clips' length, cut with an overlap, as `prepare` enters it."""
-    from audiosynth.recordings import hop_of, steps_back
+    from audiosynth.data.recordings import hop_of, steps_back
     hop, steps = hop_of(SAMPLES, overlap), steps_back(SAMPLES, overlap)
     sound = noise(5).reshape(-1)
     clips = [c for c, _ in cut([sound], samples=SAMPLES, overlap=overlap)]

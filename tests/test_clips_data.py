@@ -11,10 +11,11 @@ import pytest
 import soundfile
 
 from audiosynth import cli
-from audiosynth.datasets import Clips, InputError
-from audiosynth.sources import load_clips
+from audiosynth.data.clips import Clips
+from audiosynth.data.files import InputError
+from audiosynth.data.sources import load_clips
 
-DATA = Path(__file__).resolve().parent.parent / "audiosynth" / "data"
+DATA = Path(__file__).resolve().parent.parent / "audiosynth" / "embedded"
 WORDS = "zero one two three four five six seven eight nine".split()
 MANIFESTS = {name: json.loads((DATA / name / "manifest.json").read_text()) for name in ("digits", "piano")}
 PIECES = [clip["group"] for clip in MANIFESTS["piano"]["clips"]]

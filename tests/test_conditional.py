@@ -13,15 +13,18 @@ import soundfile as sf
 import tensorflow as tf
 
 from audiosynth import cli
-from audiosynth.agreement import confusion, frame_agreement, note_agreement, onset_agreement, past_agreement
-from audiosynth.babble import babble, babble_to, clicks, drift, seams_of
-from audiosynth.conditioning import as_midi, joined, keyboard, render, windows, write_pieces
-from audiosynth.datasets import KEYS, Clips, ClipsWriter, InputError, pcm16
-from audiosynth.experiments import APART, CONDITIONAL, ROWS, Experiment, build, choose, dataset, hearing_for, load_model, parts_of, representation_for
-from audiosynth.midi import LOWEST, PEDAL
-from audiosynth.networks import critic, generator
-from audiosynth.runs import Run, model_at, parts, read_checkpoint, stored, write_checkpoint
-from audiosynth.training import train
+from audiosynth.evaluation.condition_agreement import confusion, frame_agreement, note_agreement, onset_agreement, past_agreement
+from audiosynth.generation.babble import babble, babble_to, clicks, drift, seams_of
+from audiosynth.generation.performance import as_midi, joined, keyboard, render, windows, write_pieces
+from audiosynth.data.clips import KEYS, Clips, ClipsWriter, pcm16
+from audiosynth.data.files import InputError
+from audiosynth.gan.build import APART, build, dataset, hearing_for, parts_of, representation_for
+from audiosynth.gan.experiments import CONDITIONAL, ROWS, Experiment, choose
+from audiosynth.gan.trained_model import load_model
+from audiosynth.data.midi import LOWEST, PEDAL
+from audiosynth.networks.registry import critic, generator
+from audiosynth.training.runs import Run, model_at, parts, read_checkpoint, stored, write_checkpoint
+from audiosynth.training.train import train
 from test_scale_out import ended, ports
 
 SAMPLES, STATES, RATE = 2**12, 128, 16000

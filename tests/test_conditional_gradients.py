@@ -10,9 +10,9 @@ from test_conditional import clips, made  # noqa: F401, the fixture and what bui
 from test_convolutions import near
 from test_networks import LAYERS, gradients_equal_float64, shapes
 
-from audiosynth import gan as game_of
-from audiosynth.experiments import CONDITIONAL, choose
-from audiosynth.networks import critic
+from audiosynth.gan import model as game_of
+from audiosynth.gan.experiments import CONDITIONAL, choose
+from audiosynth.networks.registry import critic
 
 TOLD = [(row, CONDITIONAL[row].condition) for row in CONDITIONAL] + [("digit", "previous")]
 TRIED = {*LAYERS}  # with the rows that are told nothing

@@ -9,13 +9,15 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from audiosynth import convolutions, networks
-from audiosynth.adam import Adam
-from audiosynth.convolutions import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
-from audiosynth.experiments import TrainedModel, build, choose, load_model, representation_for
-from audiosynth.gan import between, gradient_penalty
-from audiosynth.sources import load_clips
-from audiosynth.runs import parts, read_checkpoint, write_checkpoint
+from audiosynth.networks import convolutions, registry as networks
+from audiosynth.networks.adam import Adam
+from audiosynth.networks.convolutions import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
+from audiosynth.gan.build import build, representation_for
+from audiosynth.gan.experiments import choose
+from audiosynth.gan.trained_model import TrainedModel, load_model
+from audiosynth.gan.losses import between, gradient_penalty
+from audiosynth.data.sources import load_clips
+from audiosynth.training.runs import parts, read_checkpoint, write_checkpoint
 
 KINDS = (Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose)
 SETTINGS = {1: dict(kernel_size=36, strides=4), 2: dict(kernel_size=6, strides=2)}

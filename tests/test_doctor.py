@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from audiosynth import doctor
-from audiosynth.doctor import Diagnosis, Diverged, Doctor, examine, expected_slope, last_good, robust_slope, sound_spread
-from audiosynth.experiments import TrainedModel, build, choose, dataset, representation_for
-from audiosynth.runs import Run, write_checkpoint
-from audiosynth.sources import load_clips
+from audiosynth.training import doctor
+from audiosynth.training.doctor import Diagnosis, Diverged, Doctor, examine, expected_slope, last_good, robust_slope, sound_spread
+from audiosynth.gan.build import build, dataset, representation_for
+from audiosynth.gan.experiments import choose
+from audiosynth.gan.trained_model import TrainedModel
+from audiosynth.training.runs import Run, write_checkpoint
+from audiosynth.data.sources import load_clips
 
 T = np.arange(2**14) / 16000
 LATE = np.arange(300) >= 230

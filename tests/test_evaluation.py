@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiosynth import classifier as chapter
-from audiosynth.classifier import classifier_for, knowledge, load_classifier, log_probabilities, temperature, train_classifier, truth
-from audiosynth.contract import Waveform
-from audiosynth.datasets import ClipsWriter, InputError, pcm16
-from audiosynth.evaluation import (CEILING, FIGURES, FLOOR, HALF, SCORES_FILE, Reference, evaluate, half_noise, hiss, read_scores_file, score_sounds, scores_in,
-                                   sounds_of_run, table)
-from audiosynth.experiments import TrainedModel
-from audiosynth.networks import generator
-from audiosynth.sources import load_clips
+from audiosynth.evaluation import classifier as chapter
+from audiosynth.evaluation.classifier import classifier_for, knowledge, load_classifier, log_probabilities, temperature, train_classifier, truth
+from audiosynth.representations.base import Waveform
+from audiosynth.data.clips import ClipsWriter, pcm16
+from audiosynth.data.files import InputError
+from audiosynth.evaluation.evaluate import CEILING, FIGURES, FLOOR, HALF, SCORES_FILE, Reference, evaluate, half_noise, hiss, read_scores_file, score_sounds, scores_in, sounds_of_run, table
+from audiosynth.gan.trained_model import TrainedModel
+from audiosynth.networks.registry import generator
+from audiosynth.data.sources import load_clips
 
 SAMPLES, RATE, UPDATES = 4096, 16000, 100
 

@@ -27,14 +27,14 @@ def copy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("book")
     shutil.copy(ROOT/"settings.ini", folder)
     shutil.copytree(ROOT/"nbs", folder/"nbs", ignore=shutil.ignore_patterns(".*"))
-    shutil.copytree(ROOT/"audiosynth", folder/"audiosynth", ignore=shutil.ignore_patterns("__pycache__", "data"))
+    shutil.copytree(ROOT/"audiosynth", folder/"audiosynth", ignore=shutil.ignore_patterns("__pycache__", "embedded"))
     nbdev("export", folder)
     nbdev("clean", folder)
     return folder
 
 
 def modules(folder):
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py") if "data" not in path.relative_to(folder).parts}
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py") if "embedded" not in path.relative_to(folder).parts}
 
 
 def test_export_is_fresh(copy):
@@ -63,5 +63,5 @@ def test_kernel_is_the_ordinary_one():
 
 def test_the_repository_stays_light():
     "Notebooks and embedded clips; `python tools/lighten.py` makes pictures smaller."
-    size = sum(path.stat().st_size for path in (*NOTEBOOKS, *(ROOT/"audiosynth"/"data").rglob("*")) if path.is_file())
+    size = sum(path.stat().st_size for path in (*NOTEBOOKS, *(ROOT/"audiosynth"/"embedded").rglob("*")) if path.is_file())
     assert size < 25e6, f"{size / 1e6:.1f} MB"

@@ -66,7 +66,7 @@ def lab(tmp_path):
     "JupyterLab over a trusted copy of the book, with settings and runtime files of its own."
     shutil.copy(ROOT/"settings.ini", tmp_path)
     shutil.copytree(ROOT/"nbs", tmp_path/"nbs", ignore=shutil.ignore_patterns(".*"))
-    shutil.copytree(ROOT/"audiosynth", tmp_path/"audiosynth", ignore=shutil.ignore_patterns("__pycache__", "data"))
+    shutil.copytree(ROOT/"audiosynth", tmp_path/"audiosynth", ignore=shutil.ignore_patterns("__pycache__", "embedded"))
     own = {name: str(tmp_path/name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR",
                                                         "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")}
     environment = {**os.environ, **own, "PYTHONPATH": str(ROOT)}

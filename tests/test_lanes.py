@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audiosynth import lanes
-from audiosynth.datasets import InputError
-from audiosynth.lanes import in_lanes, log_pictures
-from audiosynth.representations import LogMagnitude
-from audiosynth.spectral import EPSILON, log_magnitude, stft, window_samples
+from audiosynth.representations import simd_log_magnitude as lanes
+from audiosynth.data.files import InputError
+from audiosynth.representations.simd_log_magnitude import in_lanes, log_pictures
+from audiosynth.representations.registry import LogMagnitude
+from audiosynth.representations.stft import EPSILON, log_magnitude, stft, window_samples
 
 SAMPLES = 2**12
 
@@ -104,7 +104,7 @@ def test_the_representation_takes_the_lanes_outside_of_a_graph(monkeypatch, nyqu
     waves, calls = noise(5), []
     made = LogMagnitude(SAMPLES, nyquist=nyquist).fit([waves])
     real = lanes.log_pictures
-    monkeypatch.setattr("audiosynth.magnitudes.log_pictures", lambda *a, **k: calls.append(1) or real(*a, **k))
+    monkeypatch.setattr("audiosynth.representations.magnitude.log_pictures", lambda *a, **k: calls.append(1) or real(*a, **k))
     outside, inside = made.encode(waves), tf.function(made.encode)(waves)
     assert len(calls) == 1 and outside.shape == inside.shape == (5, *made.shape) and outside.dtype == tf.float32
     assert np.abs(outside - inside).max() < 1e-3 and np.abs(outside - inside).mean() < 1e-6

@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from audiosynth.datasets import InputError
-from audiosynth.experiments import load_model
-from audiosynth.latents import add_favourite, explore, favourites, first_layers, knobs, latents_of, path_between, recall, sounds_of, turned
-from audiosynth.training import train
+from audiosynth.data.files import InputError
+from audiosynth.gan.trained_model import load_model
+from audiosynth.generation.latents import add_favourite, explore, favourites, first_layers, knobs, latents_of, path_between, recall, sounds_of, turned
+from audiosynth.training.train import train
 
 
 @pytest.fixture(scope="module", params=["digit", "wave"])

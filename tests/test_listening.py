@@ -8,12 +8,12 @@ import pytest
 import soundfile
 from scipy import stats
 
-from audiosynth import listening
-from audiosynth.answers import analyse_answers, analysed, compared, holm, read_answers, read_key, report, simulated_answers, told_apart
+from audiosynth.evaluation import listening_test as listening
+from audiosynth.evaluation.listening_analysis import analyse_answers, analysed, compared, holm, read_answers, read_key, report, simulated_answers, told_apart
 from audiosynth.cli import main
-from audiosynth.datasets import InputError
-from audiosynth.listening import CODED, KEY, MODES, PAGE, REAL, loudness, matched, real_rows, sequences, write_test
-from audiosynth.sources import load_clips
+from audiosynth.data.files import InputError
+from audiosynth.evaluation.listening_test import CODED, KEY, MODES, PAGE, REAL, loudness, matched, real_rows, sequences, write_test
+from audiosynth.data.sources import load_clips
 
 MAKERS = (REAL, CODED, "secret_run")
 

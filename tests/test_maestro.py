@@ -10,13 +10,13 @@ import pytest
 import soundfile
 from conftest import unpacked
 
-from audiosynth import web
-from audiosynth.archives import contents, on_disk
-from audiosynth.check import check_dataset
-from audiosynth.datasets import InputError
-from audiosynth.maestro import Piece, choose_pieces
-from audiosynth.prepare import prepare
-from audiosynth.web import RangeServer
+from audiosynth.data import http as web
+from audiosynth.data.archives import contents, on_disk
+from audiosynth.data.check import check_dataset
+from audiosynth.data.files import InputError
+from audiosynth.data.maestro import Piece, choose_pieces
+from audiosynth.data.prepare import prepare
+from audiosynth.data.http import RangeServer
 
 HEAD = "canonical_composer,canonical_title,split,year,midi_filename,audio_filename,duration\n"
 SPLITS = ["train", "train", "validation", "test"]

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from audiosynth.datasets import INDEX, KEYS
+from audiosynth.data.clips import INDEX, KEYS
 
 SAMPLES, STATES = 16384, 512
 READ = """

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import linalg, stats
 
-from audiosynth.metrics import (am_score, bootstrap, clusters, different_bins, distances, diversity, frechet, frechet_limit, gaussian_distance, inception_score,
-                                kernel_distance, kernels, modified_inception_score, moments, nearest, neighbours)
-from audiosynth.signals import SIGNALS, earth_mover, signal_distances, signals
+from audiosynth.evaluation.metrics import am_score, bootstrap, clusters, different_bins, distances, diversity, frechet, frechet_limit, gaussian_distance, inception_score, kernel_distance, kernels, modified_inception_score, moments, nearest, neighbours
+from audiosynth.evaluation.signal_statistics import SIGNALS, earth_mover, signal_distances, signals
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(500, 16)), RNG.normal(size=(400, 16)) @ RNG.normal(size=(16, 16)) / 4 + .2

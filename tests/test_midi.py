@@ -15,10 +15,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import audiosynth
-from audiosynth.midi import LOWEST, PEDAL, PIANO_KEYS, onset_lag, performance, performance_of, roll_clips, roll_of
-from audiosynth.recordings import BadAudio, cut
+from audiosynth.data.midi import LOWEST, PEDAL, PIANO_KEYS, onset_lag, performance, performance_of, roll_clips, roll_of
+from audiosynth.data.recordings import BadAudio, cut
 
-PIANO = Path(audiosynth.__file__).parent / "data" / "piano"
+PIANO = Path(audiosynth.__file__).parent / "embedded" / "piano"
 PIECES = ["arpeggios", "cadences", "minuet", "prelude", "scales"]
 TICKS, RATE, SAMPLES, STATES = 50, 1000, 500, 25  # a tick is 10 ms at 120 beats a minute, a state 20 ms
 

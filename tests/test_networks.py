@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audiosynth.experiments import ROWS, hearing_for, networks_for, representation_for
-from audiosynth.networks import critic
-from audiosynth.sources import load_clips
+from audiosynth.gan.build import hearing_for, networks_for, representation_for
+from audiosynth.gan.experiments import ROWS
+from audiosynth.networks.registry import critic
+from audiosynth.data.sources import load_clips
 
 TOLERANCE = 1e-5  # relative, of the largest entry
 PICTURE = (128, 256, 1)

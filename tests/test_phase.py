@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audiosynth import phase
-from audiosynth.datasets import InputError
-from audiosynth.phase import GAUSSIANS, PHASES, griffin_lim, machine_code, pghi, phase_slopes, reconstruct
-from audiosynth.sources import load_clips
-from audiosynth.spectral import WINDOWS, istft, spectral_convergence, stft
+from audiosynth.representations import phase_reconstruction as phase
+from audiosynth.data.files import InputError
+from audiosynth.representations.phase_reconstruction import GAUSSIANS, PHASES, griffin_lim, machine_code, pghi, phase_slopes, reconstruct
+from audiosynth.data.sources import load_clips
+from audiosynth.representations.stft import WINDOWS, istft, spectral_convergence, stft
 
 SAMPLES = 2**14
 

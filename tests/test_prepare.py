@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiosynth.datasets import KEYS, Clips, ClipsWriter, InputError, sha256_of
-from audiosynth.parts import Busy, Recording, _beside, locked, unfinished
-from audiosynth.prepare import SOURCES, Plan, prepare
-from audiosynth.recordings import blocks, sounding
-import audiosynth.sources  # noqa: F401, adds the row `folder`
+from audiosynth.data.clips import KEYS, Clips, ClipsWriter
+from audiosynth.data.files import InputError, sha256_of
+from audiosynth.data.cutting import Busy, Recording, _beside, locked, unfinished
+from audiosynth.data.prepare import SOURCES, Plan, prepare
+from audiosynth.data.recordings import blocks, sounding
+import audiosynth.data.sources  # noqa: F401, adds the row `folder`
 
 KILLS = int(os.environ.get("KILLS", 4))  # moments to be killed at; 30 were tried: KILLS=30 python -m pytest tests/test_prepare.py -k killed
 RUN = """
@@ -153,7 +154,7 @@ def test_what_a_stopped_process_leaves_is_taken_up_or_done_again(damage, sound, 
 def test_what_is_done_is_not_done_again(sound, tmp_path, monkeypatch):
     stopped(sound, tmp_path / "out", 9)
     cut_now = []
-    import audiosynth.parts as module
+    import audiosynth.data.cutting as module
     write_part = module.write_part
     monkeypatch.setattr(module, "write_part", lambda recording, *a, **k: (cut_now.append(recording.name), write_part(recording, *a, **k))[1])
     prepare("rolls", tmp_path / "out", from_=sound, workers=1)
@@ -200,8 +201,8 @@ def test_two_at_once(sound, whole, tmp_path):
 
 def test_parts_that_several_processes_left_are_taken_by_one(sound, whole, tmp_path, monkeypatch):
     work, taken = stopped(sound, tmp_path / "out", 3), []
-    import audiosynth.parts as parts
-    import audiosynth.prepare as module
+    import audiosynth.data.cutting as parts
+    import audiosynth.data.prepare as module
     left = list(rolls_plan(sound).recordings)[3:6]
     for number, recording in enumerate(left, 3):
         parts.cut_to_part(recording, str(work / "parts" / f"{number}-{parts.fingerprint(recording)}"), rate=16000, samples=16384, overlap=0, one_clip=False, trim_db=None, states=16)

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audiosynth.datasets import InputError
-from audiosynth.contract import RunningMoments
-from audiosynth.phase import griffin_lim
-from audiosynth.representations import (FILE, REPRESENTATIONS, LogMagnitude, MagIF, MagPhase, MelLogMagnitude, MelMagIF, MelStft,
-                                        RealImaginary, Waveform, convert, from_config, load_representation, named)
-from audiosynth.sources import load_clips
-from audiosynth.spectral import mel_inverse, spectral_convergence, stft
+from audiosynth.data.files import InputError
+from audiosynth.representations.base import RunningMoments
+from audiosynth.representations.phase_reconstruction import griffin_lim
+from audiosynth.representations.registry import FILE, REPRESENTATIONS, LogMagnitude, MagIF, MagPhase, MelLogMagnitude, MelMagIF, MelStft, RealImaginary, Waveform, convert, from_config, load_representation, named
+from audiosynth.data.sources import load_clips
+from audiosynth.representations.stft import mel_inverse, spectral_convergence, stft
 
 SAMPLES = 2**12
 KINDS = {

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiosynth import robustness as study
-from audiosynth.curves import TABLE, curve, panel, read_scores
-from audiosynth.datasets import InputError
-from audiosynth.noise import (AVERAGED, SETUPS, Point, component_names, component_scale, noise_at_snr, noisy_picture, noisy_sounds, study_plan,
-                              study_representation)
-from audiosynth.representations import REPRESENTATIONS
-from audiosynth.robustness import robustness
-from audiosynth.scores import DATA, RATE, SCORES, dnsmos, estoi, missing_scores, pesq, score_all, spoken, visqol
+from audiosynth.robustness import run as study
+from audiosynth.robustness.plots import TABLE, curve, panel, read_scores
+from audiosynth.data.files import InputError
+from audiosynth.robustness.noise import AVERAGED, SETUPS, Point, component_names, component_scale, noise_at_snr, noisy_picture, noisy_sounds, study_plan, study_representation
+from audiosynth.representations.registry import REPRESENTATIONS
+from audiosynth.robustness.run import robustness
+from audiosynth.robustness.quality import DATA, RATE, SCORES, dnsmos, estoi, missing_scores, pesq, score_all, spoken, visqol
 
 SHORT = spoken()[4096:4096 + 2**14]
 needs = {name: pytest.mark.skipif(name in missing_scores(), reason=f"{SCORES[name].package} is not installed") for name in SCORES}

@@ -9,16 +9,19 @@ import pytest
 import soundfile as sf
 import tensorflow as tf
 
-from audiosynth import gan_tts
-from audiosynth.datasets import InputError
-from audiosynth.experiments import (ROWS, Experiment, Hears, TrainedModel, build, choose, dataset, hearing_for, load_model, networks_for,
-                                    representation_for)
-from audiosynth.gan import FAKE, REAL, between, draws, excerpt, gradient_penalty, slopes, squared_slope
-from audiosynth.gan_tts import RANDOM_WINDOWS
-from audiosynth.representations import convert
-from audiosynth.runs import Run, parts, read_checkpoint, stored, write_checkpoint
-from audiosynth.sources import load_clips, prepare
-from audiosynth.training import train
+from audiosynth.networks import gan_tts
+from audiosynth.data.files import InputError
+from audiosynth.gan.build import build, dataset, hearing_for, networks_for, representation_for
+from audiosynth.gan.experiments import ROWS, Experiment, Hears, choose
+from audiosynth.gan.trained_model import TrainedModel, load_model
+from audiosynth.gan.augmentation import excerpt
+from audiosynth.gan.losses import between, gradient_penalty, slopes, squared_slope
+from audiosynth.gan.randomness import FAKE, REAL, draws
+from audiosynth.networks.gan_tts import RANDOM_WINDOWS
+from audiosynth.representations.registry import convert
+from audiosynth.training.runs import Run, parts, read_checkpoint, stored, write_checkpoint
+from audiosynth.data.sources import load_clips, prepare
+from audiosynth.training.train import train
 
 SEVERAL = [row for row in ROWS if len(ROWS[row].critics) > 1]
 STEPS, STOPS = 5, 3  # updates; random places to stop

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiosynth.datasets import InputError
-from audiosynth.experiments import load_model
-from audiosynth.gan import GAMES
-from audiosynth.runs import Run, stored
-from audiosynth.scale_out import Team, parts_of, team_for
-from audiosynth.sources import load_clips, prepare
-from audiosynth.training import number, train
+from audiosynth.data.files import InputError
+from audiosynth.gan.trained_model import load_model
+from audiosynth.gan.losses import GAMES
+from audiosynth.training.runs import Run, stored
+from audiosynth.training.distribute import Team, parts_of, team_for
+from audiosynth.data.sources import load_clips, prepare
+from audiosynth.training.train import number, train
 
 SMALL = dict(width=2, batch=4, save_every=2, quiet=True)
 WORKER = """

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audiosynth.datasets import InputError
-from audiosynth.spectral import (EPSILON, istft, log_magnitude, magnitude_of, mel_inverse, mel_matrix, overlap_add,
-                                 spectral_convergence, stft)
+from audiosynth.data.files import InputError
+from audiosynth.representations.stft import EPSILON, istft, log_magnitude, magnitude_of, mel_inverse, mel_matrix, overlap_add, spectral_convergence, stft
 
 SETTINGS = [(512, 128, "hamming"), (512, 64, "hamming"), (512, 256, "hamming"), (256, 128, "hamming"), (1024, 256, "hamming"), (1024, 128, "hamming"),
             (512, 256, "hann"), (512, 128, "hann")]

@@ -9,12 +9,12 @@ import pytest
 import soundfile
 from conftest import unpacked
 
-from audiosynth import speech_mnist, web
-from audiosynth.datasets import InputError
-from audiosynth.prepare import prepare, summary
-from audiosynth.speech_mnist import official_splits, oddity
-from audiosynth.sources import WORDS
-from audiosynth.web import RangeServer
+from audiosynth.data import speech_commands as speech_mnist, http as web
+from audiosynth.data.files import InputError
+from audiosynth.data.prepare import prepare, summary
+from audiosynth.data.speech_commands import official_splits, oddity
+from audiosynth.data.sources import WORDS
+from audiosynth.data.http import RangeServer
 
 SPEAKERS = [f"{k:08x}" for k in range(12)]
 VALIDATION, TEST = SPEAKERS[3:5], SPEAKERS[7:10]

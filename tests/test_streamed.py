@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from audiosynth.datasets import streamed
+from audiosynth.data.clips import streamed
 
 
 def test_elements_come_in_order_a_few_made_ahead_and_nothing_is_tuned():

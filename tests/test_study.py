@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from audiosynth import study as study_module
-from audiosynth.datasets import InputError
-from audiosynth.sources import load_clips
-from audiosynth.study import COLUMNS, Judge, features, frechet, last_look, read_study, study, write_study
+from audiosynth.evaluation import study as study_module
+from audiosynth.data.files import InputError
+from audiosynth.data.sources import load_clips
+from audiosynth.evaluation.study import COLUMNS, Judge, features, frechet, last_look, read_study, study, write_study
 
 
 def test_in_one_dimension_the_distance_is_wassersteins():

@@ -16,10 +16,10 @@ import pytest
 import soundfile as sf
 
 from audiosynth.cli import main
-from audiosynth.doctor import Diverged
-from audiosynth.experiments import load_model
-from audiosynth.runs import Run, read_log, stored
-from audiosynth.training import train
+from audiosynth.training.doctor import Diverged
+from audiosynth.gan.trained_model import load_model
+from audiosynth.training.runs import Run, read_log, stored
+from audiosynth.training.train import train
 
 SMALL = {"wave": ["--samples", "4096"], "stft_wave": ["--samples", "4096"], "digit": ["--samples", "16384"]}  # one critic, two, labels; the others in test_rows
 

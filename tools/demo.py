@@ -9,9 +9,9 @@ from audiosynth.cli import quiet_tensorflow
 quiet_tensorflow()
 
 from audiosynth.listen import page
-from audiosynth.sources import load_clips
-from audiosynth.runs import Run, model_at, stored
-from audiosynth.training import train
+from audiosynth.data.sources import load_clips
+from audiosynth.training.runs import Run, model_at, stored
+from audiosynth.training.train import train
 
 REAL, GENERATED = 3, 5  # clips of each digit on the page
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""Does a digit model say what it is asked to? The classifier of `audiosynth.classifier` listens to what it generates.
+"""Does a digit model say what it is asked to? The classifier of `audiosynth.evaluation.classifier` listens to what it generates.
 
 Everything it hears is audio: generated clips are decoded to waveforms first, and real ones are given once as they are and once through the same representation and
 back ("ceiling"), which is the best that any generator in it could sound. For a table with all figures and intervals: `audiosynth evaluate`.
@@ -14,12 +14,12 @@ quiet_tensorflow()
 
 import numpy as np
 
-from audiosynth.classifier import classifier_for
-from audiosynth.datasets import InputError
-from audiosynth.evaluation import Reference
-from audiosynth.metrics import diversity, frechet, nearest
-from audiosynth.sources import load_clips
-from audiosynth.training import model_at
+from audiosynth.evaluation.classifier import classifier_for
+from audiosynth.data.files import InputError
+from audiosynth.evaluation.evaluate import Reference
+from audiosynth.evaluation.metrics import diversity, frechet, nearest
+from audiosynth.data.sources import load_clips
+from audiosynth.training.train import model_at
 
 ENOUGH = 0.98  # of the real test split the classifier must hear right, or its word counts for nothing
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""Make the embedded clips again: audiosynth/data/digits and audiosynth/data/piano.
+"""Make the embedded clips again: audiosynth/embedded/digits and audiosynth/embedded/piano.
 
     python tools/make_clips.py            write both sets
     python tools/make_clips.py --check    make them in a temporary folder and compare with what is there
@@ -16,7 +16,7 @@ import numpy as np, pretty_midi, soundfile, soxr
 from scores import SCORES, QUARTERS_TO_RING
 
 RATE = 16000
-DATA = Path(__file__).resolve().parent.parent / "audiosynth" / "data"
+DATA = Path(__file__).resolve().parent.parent / "audiosynth" / "embedded"
 PACKAGES = ["flite", "fluidsynth", "fluid-soundfont-gm"]
 SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 
