@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 "Everything that can vary is read from settings.ini, the one place for name, version and dependencies."
+
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from setuptools import find_packages, setup
 
 here = Path(__file__).resolve().parent
 parser = ConfigParser(delimiters=["="])
-parser.read(here/"settings.ini", encoding="utf-8")
+parser.read(here / "settings.ini", encoding="utf-8")
 settings = parser["DEFAULT"]
 first, last = settings["min_python"], settings["max_python"]
 minors = range(int(first.split(".")[1]), int(last.split(".")[1]) + 1)
@@ -16,7 +17,7 @@ setup(
     name=settings["lib_name"],
     version=settings["version"],
     description=settings["description"],
-    long_description=(here/"README.md").read_text(encoding="utf-8"),
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     keywords=settings["keywords"],
     author=settings["author"],
@@ -34,8 +35,11 @@ setup(
     packages=find_packages(include=[settings["lib_path"], settings["lib_path"] + ".*"]),
     package_data={settings["lib_path"]: ["embedded/**"]},
     install_requires=settings["requirements"].split(),
-    extras_require={"dev": (settings["dev_requirements"] + " " + settings["robustness_requirements"]).split(),
-                    "gpu": settings["gpu_requirements"].split(), "robustness": settings["robustness_requirements"].split()},
+    extras_require={
+        "dev": (settings["dev_requirements"] + " " + settings["robustness_requirements"]).split(),
+        "gpu": settings["gpu_requirements"].split(),
+        "robustness": settings["robustness_requirements"].split(),
+    },
     entry_points={
         "console_scripts": settings["console_scripts"].split(),
         "nbdev": [f"{settings['lib_path']}={settings['lib_path']}._modidx:d"],

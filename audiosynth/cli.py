@@ -9,7 +9,9 @@ __all__ = ['SOURCE_OPTIONS', 'GAN_ONLY', 'hushed', 'quiet_tensorflow', 'prepare_
            'option', 'seed', 'data_verbs', 'training_verbs', 'playing_verbs', 'judging_verbs', 'parser', 'main', 'fail']
 
 # %% ../nbs/cli.ipynb #fafc5d71
-import argparse, os, sys
+import argparse
+import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,63 +24,136 @@ def hushed():
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
-    try: yield
-    finally: os.dup2(kept, 2); os.close(kept); os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
 
 def quiet_tensorflow():
     "Import TensorFlow without its log."
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with hushed():
         import tensorflow as tf
+
         tf.config.list_logical_devices()
     tf.get_logger().setLevel("ERROR")
 
 # %% ../nbs/cli.ipynb #b5e7c48d
-SOURCE_OPTIONS = ("split_by one_clip licence sha256 labels groups overlap trim_db states version hours shares keep limit_per_word "
-                  "drop_quiet drop_clipped").split()
+SOURCE_OPTIONS = (
+    "split_by one_clip licence sha256 labels groups overlap trim_db states version hours shares keep limit_per_word "
+    "drop_quiet drop_clipped"
+).split()
+
 
 def prepare_command(args):
     "Prepare a dataset."
-    from audiosynth.data import maestro, speech_commands as speech_mnist  # they add themselves to the sources
+    from audiosynth.data import maestro, speech_commands  # noqa: F401, they add themselves
     from audiosynth.data.sources import prepare, summary
-    options = {name: value for name in SOURCE_OPTIONS if (value := getattr(args, name)) is not None and value is not False}
-    if options.get("version", "").isdigit(): options["version"] = int(options["version"])
-    clips = prepare(args.source, args.out, from_=args.source_path, samples=args.samples, rate=args.rate, workers=args.workers,
-                 seed=args.seed, force=args.force, **options)
+
+    options = {
+        name: value
+        for name in SOURCE_OPTIONS
+        if (value := getattr(args, name)) is not None and value is not False
+    }
+    if options.get("version", "").isdigit():
+        options["version"] = int(options["version"])
+    clips = prepare(
+        args.source,
+        args.out,
+        from_=args.source_path,
+        samples=args.samples,
+        rate=args.rate,
+        workers=args.workers,
+        seed=args.seed,
+        force=args.force,
+        **options,
+    )
     print(summary(clips))
+
 
 def check_command(args):
     "Compare a dataset with its manifest, and list what is odd in it."
     from audiosynth.data.check import check_dataset
     from audiosynth.data.sources import EMBEDDED, load_clips
+
     report = check_dataset(load_clips(args.data).folder if args.data in EMBEDDED else args.data)
     print(report)
-    if report.damaged: sys.exit(1)
+    if report.damaged:
+        sys.exit(1)
 
 # %% ../nbs/cli.ipynb #a9455e6c
 GAN_ONLY = "width condition game basis strategy devices mixed_precision jit".split()
 
+
 def learn(args):
     "Learn a basis."
     from audiosynth.training.learn_basis import train_basis
+
     for name in GAN_ONLY:
-        if getattr(args, name): raise InputError(f"--{name.replace('_', '-')}: not for {args.row}; what a basis can be told is --filters, --frozen-encoder, --batch and --learning-rate")
-    print(train_basis(args.row, args.data, args.out, steps=args.steps, minutes=args.minutes, filters=args.filters, batch=args.batch, learning_rate=args.learning_rate,
-                      frozen=args.frozen_encoder or None, save_every=args.save_every, save_minutes=args.save_minutes, step=args.step, seed=args.seed))
-    print(f"look at it: audiosynth bases {args.out} --out DIR; train a GAN in it: audiosynth train basis_gan --basis {args.out} --out DIR")
+        if getattr(args, name):
+            raise InputError(
+                f"--{name.replace('_', '-')}: not for {args.row}; what a basis can be told is --filters, --frozen-encoder, --batch and --learning-rate"
+            )
+    print(
+        train_basis(
+            args.row,
+            args.data,
+            args.out,
+            steps=args.steps,
+            minutes=args.minutes,
+            filters=args.filters,
+            batch=args.batch,
+            learning_rate=args.learning_rate,
+            frozen=args.frozen_encoder or None,
+            save_every=args.save_every,
+            save_minutes=args.save_minutes,
+            step=args.step,
+            seed=args.seed,
+        )
+    )
+    print(
+        f"look at it: audiosynth bases {args.out} --out DIR; train a GAN in it: audiosynth train basis_gan --basis {args.out} --out DIR"
+    )
+
 
 def train_command(args):
     "Train a row of the study, or learn a basis."
     quiet_tensorflow()
-    from audiosynth.training.learn_basis import BASES
+    from audiosynth.data.files import look_up
     from audiosynth.gan.experiments import CONDITIONAL, IN_A_BASIS, ROWS
-    from audiosynth.data.files import nearest
+    from audiosynth.training.learn_basis import BASES
     from audiosynth.training.train import train
-    if nearest(args.row, ROWS | CONDITIONAL | IN_A_BASIS | BASES, "row") in BASES: return learn(args)
-    if args.filters or args.frozen_encoder: raise InputError(f"--filters and --frozen-encoder: for {', '.join(BASES)}, not for {args.row}")
-    model = train(args.row, args.data, args.out, steps=args.steps, minutes=args.minutes, width=args.width, batch=args.batch, game=args.game,
-                   learning_rate=args.learning_rate, condition=args.condition, basis=args.basis, save_every=args.save_every, save_minutes=args.save_minutes, step=args.step, seed=args.seed,
-                   strategy=args.strategy, devices=args.devices, mixed=args.mixed_precision, jit=args.jit)
+
+    if look_up(args.row, ROWS | CONDITIONAL | IN_A_BASIS | BASES, "row") in BASES:
+        return learn(args)
+    if args.filters or args.frozen_encoder:
+        raise InputError(
+            f"--filters and --frozen-encoder: for {', '.join(BASES)}, not for {args.row}"
+        )
+    model = train(
+        args.row,
+        args.data,
+        args.out,
+        steps=args.steps,
+        minutes=args.minutes,
+        width=args.width,
+        batch=args.batch,
+        objective=args.objective,
+        learning_rate=args.learning_rate,
+        condition=args.condition,
+        basis=args.basis,
+        save_every=args.save_every,
+        save_minutes=args.save_minutes,
+        step=args.step,
+        seed=args.seed,
+        strategy=args.strategy,
+        devices=args.devices,
+        mixed=args.mixed_precision,
+        jit=args.jit,
+    )
     print(model)
     label = f" --label {model.labels[-1]}" if model.labels else ""
     print(f"hear more: audiosynth generate {args.out}{label}")
@@ -88,42 +163,82 @@ def study_command(args):
     "Train rows for the same time each, and measure how far each has come."
     quiet_tensorflow()
     from audiosynth.evaluation.study import TABLE, study
-    study(args.out, rows=args.rows and args.rows.split(","), data=args.data, game=args.game, steps=args.steps, cpu_minutes=args.cpu_minutes,
-          width=args.width, batch=args.batch, n=args.n, seed=args.seed)
-    print(f"the table: {Path(args.out)/TABLE}")
+
+    study(
+        args.out,
+        rows=args.rows and args.rows.split(","),
+        data=args.data,
+        objective=args.objective,
+        steps=args.steps,
+        cpu_minutes=args.cpu_minutes,
+        width=args.width,
+        batch=args.batch,
+        n=args.n,
+        seed=args.seed,
+    )
+    print(f"the table: {Path(args.out) / TABLE}")
+
 
 def generate_command(args):
     "Generate sounds from a trained model."
     import soundfile as sf
+
     quiet_tensorflow()
     from audiosynth.data.clips import pcm16
     from audiosynth.listen import page
     from audiosynth.training.train import model_at
-    if args.n < 1: raise InputError(f"--n {args.n}: must be at least 1")
+
+    if args.n < 1:
+        raise InputError(f"--n {args.n}: must be at least 1")
     model = model_at(args.run, args.step)
-    if args.midi: return play(model, args)
+    if args.midi:
+        return play(model, args)
     waves = model.generate(args.n, seed=args.seed, label=args.label)
-    names = [model.labels[i] for i in model.numbers(args.n, args.label)] if model.labels else [""] * args.n
-    out = Path(args.out or Path(args.run)/"generated")
+    names = (
+        [model.labels[i] for i in model.numbers(args.n, args.label)]
+        if model.labels
+        else [""] * args.n
+    )
+    out = Path(args.out or Path(args.run) / "generated")
     out.mkdir(parents=True, exist_ok=True)
     files = [f"{i:04d}{name and '-'}{name}.wav" for i, name in enumerate(names)]
-    for file, wave in zip(files, waves): sf.write(out/file, pcm16(wave), model.rate)
-    rows = [(name or "clip", [(file, wave) for file, wave, n in zip(files, waves, names) if n == name]) for name in dict.fromkeys(names)]
-    page(out/"index.html", "Generated sounds", [(str(model), f"Seed {args.seed}.", rows)], rate=model.rate)
-    print(f"{args.n} clips of {waves.shape[1] / model.rate:.2f} s in {out}; open {out/'index.html'}")
+    for file, wave in zip(files, waves):
+        sf.write(out / file, pcm16(wave), model.rate)
+    rows = [
+        (name or "clip", [(file, wave) for file, wave, n in zip(files, waves, names) if n == name])
+        for name in dict.fromkeys(names)
+    ]
+    page(
+        out / "index.html",
+        "Generated sounds",
+        [(str(model), f"Seed {args.seed}.", rows)],
+        rate=model.rate,
+    )
+    print(
+        f"{args.n} clips of {waves.shape[1] / model.rate:.2f} s in {out}; open {out / 'index.html'}"
+    )
 
 # %% ../nbs/cli.ipynb #5ff44e40
 def play(model, args):
     "Render a performance."
     from audiosynth.generation.performance import FADE_S, checked_performance, render, write_pieces
-    if args.label is not None: raise InputError(f"--label {args.label}: with --midi the notes say what to play; leave one out")
+
+    if args.label is not None:
+        raise InputError(
+            f"--label {args.label}: with --midi the notes say what to play; leave one out"
+        )
     from tqdm import tqdm
-    out = Path(args.out or Path(args.run)/"generated")
-    out = out if out.suffix.lower() == ".wav" else out/f"{Path(args.midi).stem}.wav"
+
+    out = Path(args.out or Path(args.run) / "generated")
+    out = out if out.suffix.lower() == ".wav" else out / f"{Path(args.midi).stem}.wav"
     pieces = render(model, args.midi, seed=args.seed, fade_s=0 if args.no_fade else FADE_S)
     seconds = checked_performance(args.midi, say=lambda line: None)
     clip_s = model.representation.samples / model.rate
-    length = write_pieces(out, tqdm(pieces, total=int(seconds / clip_s) + 1, unit=" clips", file=sys.stderr), rate=model.rate)
+    length = write_pieces(
+        out,
+        tqdm(pieces, total=int(seconds / clip_s) + 1, unit=" clips", file=sys.stderr),
+        rate=model.rate,
+    )
     print(f"{length / model.rate:.1f} s in {out}")
 
 # %% ../nbs/cli.ipynb #503f29b1
@@ -132,67 +247,135 @@ def babble_command(args):
     quiet_tensorflow()
     from audiosynth.generation.babble import babble_to
     from audiosynth.training.train import model_at
-    found = babble_to(args.out, model_at(args.run, args.step), args.seconds, data=args.data, start=args.start, fade=not args.no_fade, seed=args.seed)
+
+    found = babble_to(
+        args.out,
+        model_at(args.run, args.step),
+        args.seconds,
+        data=args.data,
+        start=args.start,
+        fade=not args.no_fade,
+        seed=args.seed,
+    )
     print(found)
+
 
 def bases_command(args):
     "Look at a learned basis: its filters, its figures, a clip's code, and how it sounds."
     quiet_tensorflow()
     from audiosynth.evaluation.basis_atlas import atlas, report
+
     print(report(atlas(args.run, args.out)))
-    print(f"open {Path(args.out)/'index.html'}")
+    print(f"open {Path(args.out) / 'index.html'}")
+
 
 def robustness_command(args):
     "Add noise to every representation, decode it, and score what is heard."
     quiet_tensorflow()
     from audiosynth.robustness.noise import SETUPS, SNRS_DB
     from audiosynth.robustness.run import robustness
+
     try:
         snrs_db = [float(snr) for snr in args.snrs.split(",")] if args.snrs else SNRS_DB
-        setups = SETUPS if args.setups == "all" else [tuple(map(int, pair.split("/"))) for pair in args.setups.split(",")]
-    except ValueError as error: raise InputError(f"{error}: give numbers as in --snrs=-20,0,20 and --setups 512/128,512/64") from error
-    robustness(args.wav, args.out, music=args.music, representations=args.representations and args.representations.split(","), bases=args.bases, snrs_db=snrs_db,
-               setups=setups, repeats=args.repeats, seconds=args.seconds, raw=not args.normalised, workers=args.workers, seed=args.seed)
-    print(f"open {Path(args.out)/'index.html'}")
+        setups = (
+            SETUPS
+            if args.setups == "all"
+            else [tuple(map(int, pair.split("/"))) for pair in args.setups.split(",")]
+        )
+    except ValueError as error:
+        raise InputError(
+            f"{error}: give numbers as in --snrs=-20,0,20 and --setups 512/128,512/64"
+        ) from error
+    robustness(
+        args.wav,
+        args.out,
+        music=args.music,
+        representations=args.representations and args.representations.split(","),
+        bases=args.bases,
+        snrs_db=snrs_db,
+        setups=setups,
+        repeats=args.repeats,
+        seconds=args.seconds,
+        raw=not args.normalised,
+        workers=args.workers,
+        seed=args.seed,
+    )
+    print(f"open {Path(args.out) / 'index.html'}")
 
 # %% ../nbs/cli.ipynb #b92c1a16
 def evaluate_command(args):
     "Score runs against real clips and noise, with intervals, in one table."
     quiet_tensorflow()
     from audiosynth.evaluation.evaluate import evaluate, scores_in, table
-    result = evaluate(args.run, args.data, args.out, n=args.n, opinions=args.dnsmos, seed=args.seed, step=args.step)
+
+    result = evaluate(
+        args.run,
+        args.data,
+        args.out,
+        n=args.n,
+        opinions=args.dnsmos,
+        seed=args.seed,
+        step=args.step,
+    )
     print(table(scores_in(result)))
-    print(f"open {Path(args.out)/'scores.png'}")
+    print(f"open {Path(args.out) / 'scores.png'}")
+
 
 def listen_command(args):
     "Make a listening test of runs, real clips and real clips through Griffin-Lim: WAV files and one page."
     quiet_tensorflow()
     from audiosynth.evaluation.listening_test import KEY, PAGE, listening_test
-    key = listening_test(args.run, args.data, args.out, items=args.items, modes=args.modes.split(","), repeats=args.repeats, match=args.match,
-                         title=args.title, seed=args.seed, step=args.step)
-    level = "levels as they came" if key["loudness_lufs"] is None else f"all at {key['loudness_lufs']:.1f} LUFS"
-    print(f"{len(key['screens'])} screens, {level}; send {Path(args.out)/PAGE} ({key['bytes'] / 1e6:.1f} MB) to listeners, keep {Path(args.out)/KEY}")
-    print(f"when their files are back: audiosynth answers FOLDER --key {Path(args.out)/KEY}")
+
+    key = listening_test(
+        args.run,
+        args.data,
+        args.out,
+        items=args.items,
+        modes=args.modes.split(","),
+        repeats=args.repeats,
+        match=args.match,
+        title=args.title,
+        seed=args.seed,
+        step=args.step,
+    )
+    level = (
+        "levels as they came"
+        if key["loudness_lufs"] is None
+        else f"all at {key['loudness_lufs']:.1f} LUFS"
+    )
+    print(
+        f"{len(key['screens'])} screens, {level}; send {Path(args.out) / PAGE} ({key['bytes'] / 1e6:.1f} MB) to listeners, keep {Path(args.out) / KEY}"
+    )
+    print(f"when their files are back: audiosynth answers FOLDER --key {Path(args.out) / KEY}")
+
 
 def answers_command(args):
     "Analyse what the listeners of a listening test sent back."
     from audiosynth.evaluation.listening_analysis import analyse_answers, report
+
     print(report(analyse_answers(args.folder, args.key, args.out)))
-    print(f"open {Path(args.out or Path(args.key).parent)/'analysis.png'}")
+    print(f"open {Path(args.out or Path(args.key).parent) / 'analysis.png'}")
 
 # %% ../nbs/cli.ipynb #023614cf
 def verb(verbs, door, **words):
     "One verb of the command."
-    made = verbs.add_parser(door.__name__.removesuffix("_command"), help=door.__doc__, description=door.__doc__)
+    made = verbs.add_parser(
+        door.__name__.removesuffix("_command"), help=door.__doc__, description=door.__doc__
+    )
     made.set_defaults(door=door)
     for name, options in words.items():
         flag = name if options.pop("place", False) else "--" + name.replace("_", "-").strip("-")
         made.add_argument(flag, **options)
     return made
 
-def positional(help): return dict(place=True, help=help)
+
+def positional(help):
+    return dict(place=True, help=help)
+
+
 def option(help, default=None, type=str, **more):
-    if default is not None: help += " (default: %(default)s)"
+    if default is not None:
+        help += " (default: %(default)s)"
     return dict(help=help, default=default, type=type, **more)
 
 # %% ../nbs/cli.ipynb #verbs000
@@ -200,99 +383,255 @@ def seed():
     "The option that every verb with chance in it has."
     return option("the same seed, the same result", 0, int)
 
+
 def data_verbs(verbs):
     "What to train on."
-    verb(verbs, prepare_command, source=positional("digits, piano (embedded), fsdd, speech-mnist, maestro or folder"), out=option("folder to write to", required=True),
-         **{"from": option("where the recordings are: folder, archive or URL", dest="source_path", metavar="PATH_OR_URL")},
-         samples=option("length of a clip, samples", 2**14, int), rate=option("of the clips, Hz", 16000, int),
-         workers=option("processes (default: one per core)", type=int), split_by=option("fsdd: take or speaker"),
-         labels=option("folder: a CSV file with the columns file, label and, if you like, group and split", metavar="FILE"),
-         groups=option("folder: a pattern whose first (…) finds the group in a file's path", metavar="PATTERN"),
-         overlap=option("folder, maestro: of a clip with the next, 0 to 1", type=float),
-         trim_db=option("folder, maestro: leave out silence at both ends, so many dB below full scale", type=float),
-         states=option("maestro, piano: of the keys and the pedal in a clip; 0: sound alone (default: 512)", type=int),
-         hours=option("maestro: how many, the performances chosen by the seed (default: all)", type=float),
-         shares=option("maestro: of train, validation and test in these hours (default: as in the dataset)", type=float, nargs=3),
-         version=option("maestro: 1, 2 or 3; speech-mnist: 0.01 or 0.02"), keep=dict(action="store_true", help="maestro: leave the recordings in the cache"),
-         limit_per_word=option("speech-mnist: files of each word at most", type=int),
-         drop_quiet=dict(action="store_true", help="speech-mnist: leave out near-silent files"), drop_clipped=dict(action="store_true", help="speech-mnist: leave out clipped files"),
-         one_clip=dict(action="store_true", help="folder: only the first clip of each file"), licence=option("folder: the recordings' licence"),
-         sha256=option("fsdd, speech-mnist: refuse an archive with another checksum"), force=dict(action="store_true", help="replace a finished dataset, or one begun by another command"), seed=seed())
+    verb(
+        verbs,
+        prepare_command,
+        source=positional("digits, piano (embedded), fsdd, speech-mnist, maestro or folder"),
+        out=option("folder to write to", required=True),
+        **{
+            "from": option(
+                "where the recordings are: folder, archive or URL",
+                dest="source_path",
+                metavar="PATH_OR_URL",
+            )
+        },
+        samples=option("length of a clip, samples", 2**14, int),
+        rate=option("of the clips, Hz", 16000, int),
+        workers=option("processes (default: one per core)", type=int),
+        split_by=option("fsdd: take or speaker"),
+        labels=option(
+            "folder: a CSV file with the columns file, label and, if you like, group and split",
+            metavar="FILE",
+        ),
+        groups=option(
+            "folder: a pattern whose first (…) finds the group in a file's path", metavar="PATTERN"
+        ),
+        overlap=option("folder, maestro: of a clip with the next, 0 to 1", type=float),
+        trim_db=option(
+            "folder, maestro: leave out silence at both ends, so many dB below full scale",
+            type=float,
+        ),
+        states=option(
+            "maestro, piano: of the keys and the pedal in a clip; 0: sound alone (default: 512)",
+            type=int,
+        ),
+        hours=option(
+            "maestro: how many, the performances chosen by the seed (default: all)", type=float
+        ),
+        shares=option(
+            "maestro: of train, validation and test in these hours (default: as in the dataset)",
+            type=float,
+            nargs=3,
+        ),
+        version=option("maestro: 1, 2 or 3; speech-mnist: 0.01 or 0.02"),
+        keep=dict(action="store_true", help="maestro: leave the recordings in the cache"),
+        limit_per_word=option("speech-mnist: files of each word at most", type=int),
+        drop_quiet=dict(action="store_true", help="speech-mnist: leave out near-silent files"),
+        drop_clipped=dict(action="store_true", help="speech-mnist: leave out clipped files"),
+        one_clip=dict(action="store_true", help="folder: only the first clip of each file"),
+        licence=option("folder: the recordings' licence"),
+        sha256=option("fsdd, speech-mnist: refuse an archive with another checksum"),
+        force=dict(
+            action="store_true", help="replace a finished dataset, or one begun by another command"
+        ),
+        seed=seed(),
+    )
     verb(verbs, check_command, data=positional("a prepared folder, or digits, or piano"))
 
 # %% ../nbs/cli.ipynb #verbs001
 def training_verbs(verbs):
     "Train."
-    verb(verbs, train_command, row=positional("wave, log_mag, mag_phase, mag_if, stft, stft_mag, stft_wave, wave_mag, wave_rwd, mel_log_mag, mel_stft or digit; told notes or the clip before: wave_mag_midi, wave_mag_previous, stft_mag_midi, stft_mag_previous or mel_midi; to learn a basis: basis_plain, basis_classifier, basis_critic or basis_perceptual; in one: basis_gan"), data=option("a prepared folder, or digits, or piano", "digits"),
-         out=option("the run's folder; a run that is there goes on", required=True), steps=option("updates of the generator, or of a basis, in all (default: 10000; a basis 1500)", type=int),
-         minutes=option("instead of --steps: how long to train in all, minutes", type=float),
-         width=option("channels of the thinnest layer (default: the row's; 64 is the papers')", type=int),
-         batch=option("clips in one update of a network (default: the row's)", type=int),
-         condition=option("what the generator is told: none, label, midi or previous (default: the row's)"),
-         basis=option("basis_gan: the run of the basis to learn in", metavar="RUN"), filters=option("of a basis (default: 512)", type=int),
-         frozen_encoder=dict(action="store_true", help="of a basis: as it was drawn, to compare with"),
-         game=option("wgan_gp or r1 (default: the row's)"), learning_rate=option("(default: the row's)", type=float), save_every=option("updates between checkpoints (default: a tenth of the run, at most 1000)", type=int),
-         save_minutes=option("and at most so many minutes between them", 5.0, float), step=option("go back to the checkpoint of this step and train on from there", type=int),
-         strategy=option("mirrored: all accelerators of this machine; workers: the machines of TF_CONFIG, this command on each (default: none)"),
-         devices=option("mirrored: only these, as GPU:0 GPU:1", nargs="+", metavar="DEVICE"),
-         mixed_precision=dict(action="store_true", help="16-bit products (bfloat16), for accelerators"),
-         jit=dict(action="store_true", help="compile the update with XLA, for accelerators; slower on a processor"), seed=seed())
-    verb(verbs, study_command, out=option("folder of the study; one that is there goes on", required=True), rows=option("some, with commas (default: all)"),
-         data=option("a prepared folder, or digits, or piano", "digits"), game=option("wgan_gp or r1 (default: each row's)"), steps=option("updates of each row", type=int),
-         cpu_minutes=option("instead of --steps: processor minutes for each row's updates", type=float),
-         width=option("channels of the thinnest layer", 8, int), batch=option("clips in one update of a network", 16, int), n=option("clips to judge by", 256, int), seed=seed())
+    verb(
+        verbs,
+        train_command,
+        row=positional(
+            "wave, log_mag, mag_phase, mag_if, stft, stft_mag, stft_wave, wave_mag, wave_rwd, mel_log_mag, mel_stft or digit; told notes or the clip before: wave_mag_midi, wave_mag_previous, stft_mag_midi, stft_mag_previous or mel_midi; to learn a basis: basis_plain, basis_classifier, basis_critic or basis_perceptual; in one: basis_gan"
+        ),
+        data=option("a prepared folder, or digits, or piano", "digits"),
+        out=option("the run's folder; a run that is there goes on", required=True),
+        steps=option(
+            "updates of the generator, or of a basis, in all (default: 10000; a basis 1500)",
+            type=int,
+        ),
+        minutes=option("instead of --steps: how long to train in all, minutes", type=float),
+        width=option(
+            "channels of the thinnest layer (default: the row's; 64 is the papers')", type=int
+        ),
+        batch=option("clips in one update of a network (default: the row's)", type=int),
+        condition=option(
+            "what the generator is told: none, label, midi or previous (default: the row's)"
+        ),
+        basis=option("basis_gan: the run of the basis to learn in", metavar="RUN"),
+        filters=option("of a basis (default: 512)", type=int),
+        frozen_encoder=dict(
+            action="store_true", help="of a basis: as it was drawn, to compare with"
+        ),
+        objective=option("wgan_gp or r1 (default: the row's)"),
+        learning_rate=option("(default: the row's)", type=float),
+        save_every=option(
+            "updates between checkpoints (default: a tenth of the run, at most 1000)", type=int
+        ),
+        save_minutes=option("and at most so many minutes between them", 5.0, float),
+        step=option("go back to the checkpoint of this step and train on from there", type=int),
+        strategy=option(
+            "mirrored: all accelerators of this machine; workers: the machines of TF_CONFIG, this command on each (default: none)"
+        ),
+        devices=option("mirrored: only these, as GPU:0 GPU:1", nargs="+", metavar="DEVICE"),
+        mixed_precision=dict(
+            action="store_true", help="16-bit products (bfloat16), for accelerators"
+        ),
+        jit=dict(
+            action="store_true",
+            help="compile the update with XLA, for accelerators; slower on a processor",
+        ),
+        seed=seed(),
+    )
+    verb(
+        verbs,
+        study_command,
+        out=option("folder of the study; one that is there goes on", required=True),
+        rows=option("some, with commas (default: all)"),
+        data=option("a prepared folder, or digits, or piano", "digits"),
+        objective=option("wgan_gp or r1 (default: each row's)"),
+        steps=option("updates of each row", type=int),
+        cpu_minutes=option(
+            "instead of --steps: processor minutes for each row's updates", type=float
+        ),
+        width=option("channels of the thinnest layer", 8, int),
+        batch=option("clips in one update of a network", 16, int),
+        n=option("clips to judge by", 256, int),
+        seed=seed(),
+    )
 
 # %% ../nbs/cli.ipynb #verbs002
 def playing_verbs(verbs):
     "Hear and see what came of it."
-    verb(verbs, generate_command, run=positional("folder of a run or of a model"), n=option("clips", 10, int), out=option("folder (default: RUN/generated)"),
-         label=option("what to say, for a model with labels (default: each in turn)"), step=option("of which checkpoint (default: the newest)", type=int),
-         midi=option("a performance to play, of any length, for a model that is told notes", metavar="FILE"),
-         no_fade=dict(action="store_true", help="with --midi: clips end to end, not faded over"), seed=seed())
-    verb(verbs, babble_command, run=positional("folder of a run or of a model that is told the clip before"), seconds=option("how long", 60.0, float),
-         out=option("WAV file; the report is written beside it", required=True), start=option("a sound to go on from (default: silence)", metavar="WAV"),
-         data=option("a prepared folder, or digits, or piano, to compare with (default: what it was trained on, if it is there)"),
-         no_fade=dict(action="store_true", help="clips end to end, not faded over"), step=option("of which checkpoint (default: the newest)", type=int), seed=seed())
-    verb(verbs, bases_command, run=positional("folder of a run that learned a basis"), out=option("folder", required=True))
+    verb(
+        verbs,
+        generate_command,
+        run=positional("folder of a run or of a model"),
+        n=option("clips", 10, int),
+        out=option("folder (default: RUN/generated)"),
+        label=option("what to say, for a model with labels (default: each in turn)"),
+        step=option("of which checkpoint (default: the newest)", type=int),
+        midi=option(
+            "a performance to play, of any length, for a model that is told notes", metavar="FILE"
+        ),
+        no_fade=dict(action="store_true", help="with --midi: clips end to end, not faded over"),
+        seed=seed(),
+    )
+    verb(
+        verbs,
+        babble_command,
+        run=positional("folder of a run or of a model that is told the clip before"),
+        seconds=option("how long", 60.0, float),
+        out=option("WAV file; the report is written beside it", required=True),
+        start=option("a sound to go on from (default: silence)", metavar="WAV"),
+        data=option(
+            "a prepared folder, or digits, or piano, to compare with (default: what it was trained on, if it is there)"
+        ),
+        no_fade=dict(action="store_true", help="clips end to end, not faded over"),
+        step=option("of which checkpoint (default: the newest)", type=int),
+        seed=seed(),
+    )
+    verb(
+        verbs,
+        bases_command,
+        run=positional("folder of a run that learned a basis"),
+        out=option("folder", required=True),
+    )
 
 # %% ../nbs/cli.ipynb #verbs003
 def judging_verbs(verbs):
     "Judge it."
-    verb(verbs, robustness_command, wav=dict(place=True, nargs="*", help="speech, or the names of embedded recordings (default: some of these)"),
-         out=option("folder", required=True), music=option("recordings that are music", nargs="+", metavar="WAV", default=()),
-         representations=option("some, with commas (default: all)"), bases=option("runs that learned a basis, to take part too", nargs="+", metavar="RUN", default=()), snrs=option("dB, with commas, as in --snrs=-20,0,20 (default: -20 to 60 in steps of 5)"),
-         setups=option("frame/hop, with commas, or all", "512/128"), repeats=option("draws of the noise", 3, int), seconds=option("of each recording at most", 4.0, float),
-         normalised=dict(action="store_true", help="noise on the normalised picture"), workers=option("processes (default: one per core)", type=int), seed=seed())
-    runs = dict(place=True, nargs="+", metavar="RUN", help="folders of runs, of models, or of sound files")
-    verb(verbs, evaluate_command, run=runs | dict(help=runs["help"] + "; or of earlier scores, to join them"), data=option("a prepared folder, or digits, or piano", required=True),
-         out=option("folder; scores that are there are added to", required=True), n=option("clips of each run", 2000, int),
-         dnsmos=option("of them, for DNSMOS, if the data is speech and it is installed", 20, int),
-         step=option("of which checkpoint (default: the newest)", type=int), seed=seed())
-    verb(verbs, listen_command, run=dict(runs), data=option("a prepared folder, or digits, or piano", required=True), out=option("a new folder", required=True),
-         items=option("sequences of each run", 10, int), modes=option("rating, mos and abx, with commas", "rating"), repeats=option("screens of mos and of abx for each run", 3, int),
-         match=dict(action="store_true", help="bring all sequences to one loudness (ITU-R BS.1770)"), title=option("of the page", "Listening test"),
-         step=option("of which checkpoint (default: the newest)", type=int), seed=seed())
-    verb(verbs, answers_command, folder=positional("folder of the files that listeners sent back"), key=option("key.json of the test", required=True),
-         out=option("folder (default: that of the key)"))
+    verb(
+        verbs,
+        robustness_command,
+        wav=dict(
+            place=True,
+            nargs="*",
+            help="speech, or the names of embedded recordings (default: some of these)",
+        ),
+        out=option("folder", required=True),
+        music=option("recordings that are music", nargs="+", metavar="WAV", default=()),
+        representations=option("some, with commas (default: all)"),
+        bases=option(
+            "runs that learned a basis, to take part too", nargs="+", metavar="RUN", default=()
+        ),
+        snrs=option("dB, with commas, as in --snrs=-20,0,20 (default: -20 to 60 in steps of 5)"),
+        setups=option("frame/hop, with commas, or all", "512/128"),
+        repeats=option("draws of the noise", 3, int),
+        seconds=option("of each recording at most", 4.0, float),
+        normalised=dict(action="store_true", help="noise on the normalised picture"),
+        workers=option("processes (default: one per core)", type=int),
+        seed=seed(),
+    )
+    runs = dict(
+        place=True, nargs="+", metavar="RUN", help="folders of runs, of models, or of sound files"
+    )
+    verb(
+        verbs,
+        evaluate_command,
+        run=runs | dict(help=runs["help"] + "; or of earlier scores, to join them"),
+        data=option("a prepared folder, or digits, or piano", required=True),
+        out=option("folder; scores that are there are added to", required=True),
+        n=option("clips of each run", 2000, int),
+        dnsmos=option("of them, for DNSMOS, if the data is speech and it is installed", 20, int),
+        step=option("of which checkpoint (default: the newest)", type=int),
+        seed=seed(),
+    )
+    verb(
+        verbs,
+        listen_command,
+        run=dict(runs),
+        data=option("a prepared folder, or digits, or piano", required=True),
+        out=option("a new folder", required=True),
+        items=option("sequences of each run", 10, int),
+        modes=option("rating, mos and abx, with commas", "rating"),
+        repeats=option("screens of mos and of abx for each run", 3, int),
+        match=dict(action="store_true", help="bring all sequences to one loudness (ITU-R BS.1770)"),
+        title=option("of the page", "Listening test"),
+        step=option("of which checkpoint (default: the newest)", type=int),
+        seed=seed(),
+    )
+    verb(
+        verbs,
+        answers_command,
+        folder=positional("folder of the files that listeners sent back"),
+        key=option("key.json of the test", required=True),
+        out=option("folder (default: that of the key)"),
+    )
 
 # %% ../nbs/cli.ipynb #verbs004
 def parser():
     "The whole command."
-    top = argparse.ArgumentParser(prog="audiosynth", description="In which representation of sound should a GAN learn?")
+    top = argparse.ArgumentParser(
+        prog="audiosynth", description="In which representation of sound should a GAN learn?"
+    )
     verbs = top.add_subparsers(required=True, metavar="VERB")
-    for add in (data_verbs, training_verbs, playing_verbs, judging_verbs): add(verbs)
+    for add in (data_verbs, training_verbs, playing_verbs, judging_verbs):
+        add(verbs)
     return top
 
 # %% ../nbs/cli.ipynb #4b716e97
 def main(argv=None):
     "The console script."
     args = parser().parse_args(argv)
-    try: args.door(args)
-    except InputError as error: fail(error)
-    except OSError as error: fail(f"{error.filename or ''}: {(error.strerror or str(error)).lower()}; choose another folder")
+    try:
+        args.door(args)
+    except InputError as error:
+        fail(error)
+    except OSError as error:
+        fail(
+            f"{error.filename or ''}: {(error.strerror or str(error)).lower()}; choose another folder"
+        )
     except KeyboardInterrupt:
         print("\naudiosynth: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+
 
 def fail(why):
     "One line, status 2."
@@ -300,4 +639,5 @@ def fail(why):
     sys.exit(2)
 
 # %% ../nbs/cli.ipynb #262c2d46
-if __name__ == "__main__" and "__file__" in globals(): main()
+if __name__ == "__main__" and "__file__" in globals():
+    main()

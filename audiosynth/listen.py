@@ -7,7 +7,10 @@ __all__ = ['MP3_RATES_HZ', 'mp3_bytes', 'player', 'plot_wave', 'level_db', 'plot
            'players', 'document', 'write_whole', 'page']
 
 # %% ../nbs/listen.ipynb #f3b180ce
-import base64, html, io, os
+import base64
+import html
+import io
+import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -20,25 +23,29 @@ from IPython.display import HTML, Audio
 # %% ../nbs/listen.ipynb #5553e566
 MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # no others exist
 
+
 def mp3_bytes(
-    wave,           # (samples,), −1..1; what lies outside is clipped
+    wave,  # (samples,), −1..1; what lies outside is clipped
     *,
-    rate=16000,     # Hz; a rate that MP3 does not know is resampled to 48 kHz
+    rate=16000,  # Hz; a rate that MP3 does not know is resampled to 48 kHz
 ):
     "`wave` as an MP3 file in memory, the same bytes every time. Raises ValueError for a wave that cannot be heard."
     wave = np.asarray(wave, np.float32)
-    if wave.ndim != 1 or not wave.size: raise ValueError(f"a wave has the shape (samples,), not {wave.shape}")
-    if not np.isfinite(wave).all(): raise ValueError("the wave holds NaN or infinite samples")
-    if rate not in MP3_RATES_HZ: wave, rate = soxr.resample(wave, rate, 48000), 48000
+    if wave.ndim != 1 or not wave.size:
+        raise ValueError(f"a wave has the shape (samples,), not {wave.shape}")
+    if not np.isfinite(wave).all():
+        raise ValueError("the wave holds NaN or infinite samples")
+    if rate not in MP3_RATES_HZ:
+        wave, rate = soxr.resample(wave, rate, 48000), 48000
     file = io.BytesIO()
     soundfile.write(file, np.clip(wave, -1, 1), rate, format="MP3")
     return file.getvalue()
 
 # %% ../nbs/listen.ipynb #21b91199
 def player(
-    wave,           # (samples,), −1..1
+    wave,  # (samples,), −1..1
     *,
-    rate=16000,     # Hz
+    rate=16000,  # Hz
 ):
     "A player for one sound, as loud as it is."
     audio = Audio(data=mp3_bytes(wave, rate=rate), normalize=False)
@@ -47,23 +54,24 @@ def player(
 
 # %% ../nbs/listen.ipynb #39943561
 def plot_wave(
-    wave,           # (samples,), −1..1
+    wave,  # (samples,), −1..1
     *,
-    rate=16000,     # Hz
-    ax=None,        # where to draw; a new figure if None
+    rate=16000,  # Hz
+    ax=None,  # where to draw; a new figure if None
 ):
     "Pressure against time. Returns the axes."
-    if ax is None: ax = plt.subplots(figsize=(8, 1.8), dpi=80, layout="constrained")[1]
+    if ax is None:
+        ax = plt.subplots(figsize=(8, 1.8), dpi=80, layout="constrained")[1]
     ax.plot(np.arange(len(wave)) / rate, wave, linewidth=0.6)
     ax.set(xlim=(0, len(wave) / rate), xlabel="time (s)", ylabel="amplitude")
     return ax
 
 # %% ../nbs/listen.ipynb #ee67a02a
 def level_db(
-    wave,           # (samples,), −1..1
+    wave,  # (samples,), −1..1
     *,
-    frame=512,      # samples in one frame, N
-    hop=128,        # samples from one frame to the next
+    frame=512,  # samples in one frame, N
+    hop=128,  # samples from one frame to the next
 ):
     "Spectrogram in dB of full scale, (frames, frame // 2 + 1); frame m is centred on sample m * hop."
     padded = np.pad(np.asarray(wave, np.float64), frame // 2)
@@ -74,45 +82,77 @@ def level_db(
 
 # %% ../nbs/listen.ipynb #0ae6cb4b
 def plot_spectrogram(
-    wave,           # (samples,), −1..1
+    wave,  # (samples,), −1..1
     *,
-    rate=16000,     # Hz
-    ax=None,        # where to draw; a new figure if None
-    frame=512,      # samples
-    hop=128,        # samples
-    range_db=80,    # how far below the loudest point is black
+    rate=16000,  # Hz
+    ax=None,  # where to draw; a new figure if None
+    frame=512,  # samples
+    hop=128,  # samples
+    range_db=80,  # how far below the loudest point is black
 ):
     "Level against time and frequency. Returns the axes."
-    if ax is None: ax = plt.subplots(figsize=(8, 3), dpi=80, layout="constrained")[1]
+    if ax is None:
+        ax = plt.subplots(figsize=(8, 3), dpi=80, layout="constrained")[1]
     level = level_db(wave, frame=frame, hop=hop)
     half_hop_s, half_bin_khz = hop / rate / 2, rate / frame / 2000
-    extent = (-half_hop_s, (2 * len(level) - 1) * half_hop_s, -half_bin_khz, rate / 2000 + half_bin_khz)
+    extent = (
+        -half_hop_s,
+        (2 * len(level) - 1) * half_hop_s,
+        -half_bin_khz,
+        rate / 2000 + half_bin_khz,
+    )
     top = level.max()
-    image = ax.imshow(level.T, origin="lower", aspect="auto", cmap="magma", extent=extent, vmin=top - range_db, vmax=top)
-    ax.set(xlim=(0, len(wave) / rate), ylim=(0, rate / 2000), xlabel="time (s)", ylabel="frequency (kHz)")
+    image = ax.imshow(
+        level.T,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        extent=extent,
+        vmin=top - range_db,
+        vmax=top,
+    )
+    ax.set(
+        xlim=(0, len(wave) / rate),
+        ylim=(0, rate / 2000),
+        xlabel="time (s)",
+        ylabel="frequency (kHz)",
+    )
     ax.figure.colorbar(image, ax=ax, label="dB", pad=0.01)
     return ax
 
 # %% ../nbs/listen.ipynb #7c7daea8
 def plot_roll(
-    midi,           # a `pretty_midi.PrettyMIDI`, or the path of a MIDI file
+    midi,  # a `pretty_midi.PrettyMIDI`, or the path of a MIDI file
     *,
-    ax=None,        # where to draw; a new figure if None
-    start_s=0.0,    # seconds
-    stop_s=None,    # seconds; the end if None
+    ax=None,  # where to draw; a new figure if None
+    start_s=0.0,  # seconds
+    stop_s=None,  # seconds; the end if None
 ):
     "Piano roll: a bar for every note, darker when louder; the sustain pedal as a line below. Returns the axes."
-    if ax is None: ax = plt.subplots(figsize=(8, 3), dpi=80, layout="constrained")[1]
-    if not isinstance(midi, pretty_midi.PrettyMIDI): midi = pretty_midi.PrettyMIDI(str(midi))
-    if stop_s is None: stop_s = midi.get_end_time()
+    if ax is None:
+        ax = plt.subplots(figsize=(8, 3), dpi=80, layout="constrained")[1]
+    if not isinstance(midi, pretty_midi.PrettyMIDI):
+        midi = pretty_midi.PrettyMIDI(str(midi))
+    if stop_s is None:
+        stop_s = midi.get_end_time()
     notes = [n for i in midi.instruments for n in i.notes if n.start < stop_s and n.end > start_s]
-    low, high = min((n.pitch for n in notes), default=21), max((n.pitch for n in notes), default=108)
-    for n in notes: ax.broken_barh([(n.start, n.end - n.start)], (n.pitch - 0.45, 0.9), alpha=n.velocity / 127)
-    pedal = [(c.time, c.value) for i in midi.instruments for c in i.control_changes if c.number == 64]
+    low, high = (
+        min((n.pitch for n in notes), default=21),
+        max((n.pitch for n in notes), default=108),
+    )
+    for n in notes:
+        ax.broken_barh([(n.start, n.end - n.start)], (n.pitch - 0.45, 0.9), alpha=n.velocity / 127)
+    pedal = [
+        (c.time, c.value) for i in midi.instruments for c in i.control_changes if c.number == 64
+    ]
     if pedal:
         time_s, value = np.array(pedal + [(stop_s, pedal[-1][1])]).T
-        ax.fill_between(time_s, low - 3, low - 3 + 1.5 * (value >= 64), step="post", color="tab:orange")
-    ax.set(xlim=(start_s, stop_s), ylim=(low - 3.5, high + 1.5), xlabel="time (s)", ylabel="MIDI pitch")
+        ax.fill_between(
+            time_s, low - 3, low - 3 + 1.5 * (value >= 64), step="post", color="tab:orange"
+        )
+    ax.set(
+        xlim=(start_s, stop_s), ylim=(low - 3.5, high + 1.5), xlabel="time (s)", ylabel="MIDI pitch"
+    )
     return ax
 
 # %% ../nbs/listen.ipynb #8224c3b8
@@ -122,8 +162,11 @@ def _outline(wave, columns=120):
     high, low = (f.reduceat(np.clip(wave, -1, 1), edges) for f in (np.maximum, np.minimum))
     points = [*enumerate(19 - 19 * high), *reversed([*enumerate(21 - 19 * low)])]
     path = " ".join(f"{x},{y:.1f}" for x, y in points)
-    return (f'<svg viewBox="0 0 {len(edges) - 1 or 1} 40" preserveAspectRatio="none" aria-hidden="true" '
-            f'style="width:100%;height:3rem;display:block"><polygon points="{path}" fill="currentColor" opacity=".6"/></svg>')
+    return (
+        f'<svg viewBox="0 0 {len(edges) - 1 or 1} 40" preserveAspectRatio="none" aria-hidden="true" '
+        f'style="width:100%;height:3rem;display:block"><polygon points="{path}" fill="currentColor" opacity=".6"/></svg>'
+    )
+
 
 def _sound(label, sound, rate):
     "One figure: caption, outline, player."
@@ -132,21 +175,26 @@ def _sound(label, sound, rate):
     encoded = base64.b64encode(mp3_bytes(wave, rate=rate)).decode()
     name, caption = html.escape(f"{label}, {caption}".strip(" ,")), html.escape(caption)
     caption = f"<figcaption>{caption}</figcaption>" if caption else ""
-    return (f'<figure style="margin:0;min-width:0">{caption}{_outline(wave)}<audio controls preload="metadata" aria-label="{name}" '
-            f'style="width:100%;height:2.5rem" src="data:audio/mpeg;base64,{encoded}"></audio></figure>')
+    return (
+        f'<figure style="margin:0;min-width:0">{caption}{_outline(wave)}<audio controls preload="metadata" aria-label="{name}" '
+        f'style="width:100%;height:2.5rem" src="data:audio/mpeg;base64,{encoded}"></audio></figure>'
+    )
+
 
 def sound_rows(rows, *, rate=16000, level=3):  # as `players` takes them; Hz; of the headings
     "Labelled groups of figures, as many side by side as there is room for: HTML."
     grid = "display:grid;gap:.6rem 1rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,10rem),1fr));align-items:end"
     return "".join(
         f'<div role="group" aria-label="{html.escape(str(label))}"><h{level}>{html.escape(str(label))}</h{level}>'
-        f'<div style="{grid}">{"".join(_sound(label, sound, rate) for sound in sounds)}</div></div>\n' for label, sounds in rows)
+        f'<div style="{grid}">{"".join(_sound(label, sound, rate) for sound in sounds)}</div></div>\n'
+        for label, sounds in rows
+    )
 
 # %% ../nbs/listen.ipynb #43c97b01
 def players(
-    rows,           # list of (label, sounds); a sound is a wave (samples,) or a pair (caption, wave)
+    rows,  # list of (label, sounds); a sound is a wave (samples,) or a pair (caption, wave)
     *,
-    rate=16000,     # Hz
+    rate=16000,  # Hz
 ):
     "Labelled players side by side, for a notebook."
     return HTML(sound_rows(rows, rate=rate, level=4))
@@ -173,19 +221,22 @@ _ONE_AT_A_TIME = """document.addEventListener("play", event => {
 
 # %% ../nbs/listen.ipynb #5d1f0a3c
 def document(
-    title,          # text
-    body,           # HTML
+    title,  # text
+    body,  # HTML
     *,
-    style="",       # CSS, besides our own
-    script="",      # JavaScript
-):                  # HTML that asks for nothing else
+    style="",  # CSS, besides our own
+    script="",  # JavaScript
+):  # HTML that asks for nothing else
     "A web page of its own."
-    return ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-            f'<link rel="icon" href="data:,"><title>{html.escape(title)}</title><style>{_STYLE}{style}</style></head>\n'
-            f'<body><main><h1>{html.escape(title)}</h1>\n{body}</main><script>{script}</script></body></html>\n')
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<link rel="icon" href="data:,"><title>{html.escape(title)}</title><style>{_STYLE}{style}</style></head>\n'
+        f"<body><main><h1>{html.escape(title)}</h1>\n{body}</main><script>{script}</script></body></html>\n"
+    )
+
 
 def write_whole(
-    path,           # a `Path`
+    path,  # a `Path`
     text,
 ):
     "The file whole, or not at all."
@@ -193,19 +244,22 @@ def write_whole(
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
-    finally: part.unlink(missing_ok=True)
+    finally:
+        part.unlink(missing_ok=True)
 
 # %% ../nbs/listen.ipynb #20747f10
 def page(
-    path,           # the HTML file to write; its folder is made
-    title,          # text
-    sections,       # list of (heading, text, rows); rows as in `players`
+    path,  # the HTML file to write; its folder is made
+    title,  # text
+    sections,  # list of (heading, text, rows); rows as in `players`
     *,
-    rate=16000,     # Hz
+    rate=16000,  # Hz
 ):
     "Write one self-contained web page of players: whole, or not at all. Returns its path."
-    parts = [f"<section><h2>{html.escape(str(heading))}</h2>\n<p>{html.escape(str(text))}</p>\n{sound_rows(rows, rate=rate)}</section>\n"
-             for heading, text, rows in sections]
+    parts = [
+        f"<section><h2>{html.escape(str(heading))}</h2>\n<p>{html.escape(str(text))}</p>\n{sound_rows(rows, rate=rate)}</section>\n"
+        for heading, text, rows in sections
+    ]
     path, text = Path(path), document(title, "".join(parts), script=_ONE_AT_A_TIME)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)

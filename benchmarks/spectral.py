@@ -6,6 +6,7 @@ is that of the medians, by the clock and of processor time. Librosa handles one 
 pipeline would; ours is free to use every core, so on an idle machine its clock ratio lies above that of processor time, and
 on a busy one near it. Encoding is timed twice: as a call, where the clips go through the lanes of chapter 05b on a processor,
 and inside a graph, where TensorFlow's own steps do it."""
+
 import argparse
 import os
 import platform
@@ -17,10 +18,10 @@ import librosa
 import numpy as np
 import tensorflow as tf
 
-from audiosynth.representations.simd_log_magnitude import LANES, _fourier, _on_every_core, _tables
+from audiosynth.data.sources import load_clips
 from audiosynth.representations.phase_reconstruction import griffin_lim, reconstruct
 from audiosynth.representations.registry import LogMagnitude
-from audiosynth.data.sources import load_clips
+from audiosynth.representations.simd_log_magnitude import LANES, _fourier, _on_every_core, _tables
 from audiosynth.representations.stft import stft, window_samples
 
 CLIPS, FRAME, HOP, ITERATIONS = 64, 512, 128, 32
@@ -42,11 +43,15 @@ def seconds(*functions, rounds):
 
 def line(what, ours, theirs, versus):
     clock, busy = theirs / ours
-    print(f"{what:<42} {1e3 * ours[0]:6.0f} ms   {versus:<24} {1e3 * theirs[0]:6.0f} ms   ratio {clock:4.1f}, of processor time {busy:4.1f}")
+    print(
+        f"{what:<42} {1e3 * ours[0]:6.0f} ms   {versus:<24} {1e3 * theirs[0]:6.0f} ms   ratio {clock:4.1f}, of processor time {busy:4.1f}"
+    )
 
 
 def share(what, part, whole):
-    print(f"{'  of which ' + what:<42} {1e3 * part[0]:6.0f} ms   {part[0] / whole[0]:.0%} of the time, {part[1] / whole[1]:.0%} of the processor's")
+    print(
+        f"{'  of which ' + what:<42} {1e3 * part[0]:6.0f} ms   {part[0] / whole[0]:.0%} of the time, {part[1] / whole[1]:.0%} of the processor's"
+    )
 
 
 def fourier(framed):
@@ -66,14 +71,21 @@ def fourier_in_lanes(some):
 
 def fourier_or_product(rounds):
     "The windowed transform of one set-up's frames: an FFT, or a product with the window folded into the matrix."
-    for frame, hop in ((256, 128), *((512, hop) for hop in (64, 128, 256)), (1024, 128), (1024, 256)):
+    for frame, hop in (
+        (256, 128),
+        *((512, hop) for hop in (64, 128, 256)),
+        (1024, 128),
+        (1024, 256),
+    ):
         framed = tf.random.normal((CLIPS // 4 * 2**14 // hop, frame))
         window = window_samples("hamming", frame)
         matrix = np.fft.rfft(np.diag(window.astype(np.float64)))
         matrix = tf.constant(np.concatenate([matrix.real, matrix.imag], axis=1), tf.float32)
         product = tf.function(lambda framed, matrix: tf.matmul(framed, matrix))
         fft = tf.function(lambda framed, window: tf.signal.rfft(framed * window))
-        ours, theirs = seconds(lambda: fft(framed, window), lambda: product(framed, matrix), rounds=rounds)
+        ours, theirs = seconds(
+            lambda: fft(framed, window), lambda: product(framed, matrix), rounds=rounds
+        )
         line(f"FFT, frame {frame}, hop {hop}", ours, theirs, "matrix product")
 
 
@@ -86,8 +98,15 @@ def processor():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="timed rounds of each comparison (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        help="timed rounds of each comparison (default: %(default)s)",
+    )
     rounds = parser.parse_args().rounds
     clips = load_clips("digits")
     waves = clips.waves(clips.where("train")[:CLIPS])
@@ -108,25 +127,41 @@ def main():
             librosa.griffinlim(one, n_iter=ITERATIONS, momentum=0.99, random_state=0, **THEIRS)
 
     framed = tf.random.normal((CLIPS, 1, waves.shape[1] // HOP, FRAME))
-    transforms = tf.function(lambda framed: tf.map_fn(fourier, framed, parallel_iterations=os.cpu_count()))
+    transforms = tf.function(
+        lambda framed: tf.map_fn(fourier, framed, parallel_iterations=os.cpu_count())
+    )
     once = tf.function(tf.signal.rfft)
     phase = lambda: reconstruct(magnitude, phase="pghi").numpy()
-    print(f"{processor()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}, TensorFlow {tf.__version__}, librosa {librosa.__version__}; "
-          f"{CLIPS} clips of {waves.shape[1]} samples, frame {FRAME}, hop {HOP}, median of {rounds}")
-    ours, inside, lanes, ffts, theirs = seconds(lambda: there(picture.encode), lambda: there(graph), lambda: _on_every_core(fourier_in_lanes, CLIPS),
-                                                lambda: once(tf.reshape(framed, [CLIPS, -1, FRAME])), their_encode, rounds=rounds)
+    print(
+        f"{processor()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}, TensorFlow {tf.__version__}, librosa {librosa.__version__}; "
+        f"{CLIPS} clips of {waves.shape[1]} samples, frame {FRAME}, hop {HOP}, median of {rounds}"
+    )
+    ours, inside, lanes, ffts, theirs = seconds(
+        lambda: there(picture.encode),
+        lambda: there(graph),
+        lambda: _on_every_core(fourier_in_lanes, CLIPS),
+        lambda: once(tf.reshape(framed, [CLIPS, -1, FRAME])),
+        their_encode,
+        rounds=rounds,
+    )
     line("log-magnitude encoding", ours, theirs, "librosa, clip by clip")
     share("Fourier transforms", lanes, ours)
     line("  inside a graph, as in training", inside, theirs, "librosa, clip by clip")
     share("Fourier transforms", ffts, inside)
-    ours, ffts, theirs = seconds(lambda: griffin_lim(magnitude, iterations=ITERATIONS).numpy(), lambda: transforms(framed).numpy(),
-                                 their_griffin_lim, rounds=rounds)
+    ours, ffts, theirs = seconds(
+        lambda: griffin_lim(magnitude, iterations=ITERATIONS).numpy(),
+        lambda: transforms(framed).numpy(),
+        their_griffin_lim,
+        rounds=rounds,
+    )
     line(f"fast Griffin-Lim, {ITERATIONS} iterations", ours, theirs, "librosa, clip by clip")
     share("Fourier transforms", ffts, ours)
     notes = load_clips("piano")
     for name, sounds in (("speech", waves), ("piano", notes.waves(notes.where("train")[:CLIPS]))):
         magnitude = tf.abs(stft(sounds))
-        heap, iterations = seconds(phase, lambda: griffin_lim(magnitude, iterations=16).numpy(), rounds=rounds)
+        heap, iterations = seconds(
+            phase, lambda: griffin_lim(magnitude, iterations=16).numpy(), rounds=rounds
+        )
         line(f"heap integration, waveform and all, {name}", heap, iterations, "16 fast iterations")
     fourier_or_product(rounds)
 

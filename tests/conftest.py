@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 "What the tests share: the project's folder, a local server, and a headless browser that notes what goes wrong."
+
 import os
 import shutil
 import threading
@@ -13,14 +14,24 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--mute-audio", "--autoplay-policy=no-user-gesture-required"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--mute-audio",
+    "--autoplay-policy=no-user-gesture-required",
+]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *args): pass
+    def log_message(self, *args):
+        pass
 
 
 @contextmanager
@@ -30,7 +41,8 @@ def serve(folder):
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    try: yield f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -46,7 +58,8 @@ def unpacked(folder, files):
 
 
 @pytest.fixture(scope="session")
-def root(): return ROOT
+def root():
+    return ROOT
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +67,8 @@ def browser():
     "A headless Chromium; the test is skipped, with the reason, where there is none."
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None: pytest.skip("no Chromium found (Debian/Ubuntu: sudo apt install chromium)")
+    if found is None:
+        pytest.skip("no Chromium found (Debian/Ubuntu: sudo apt install chromium)")
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=found, args=FLAGS)
         yield chromium
@@ -70,14 +84,25 @@ def page(browser):
 
     def on_request(request):
         address = urlparse(request.url)
-        if address.scheme in ("http", "https", "ws", "wss") and address.hostname not in ("127.0.0.1", "localhost"):
+        if address.scheme in ("http", "https", "ws", "wss") and address.hostname not in (
+            "127.0.0.1",
+            "localhost",
+        ):
             faults.append(f"not local: {request.url[:200]}")
 
     context.on("request", on_request)
     page.on("websocket", on_request)
-    page.on("console", lambda message: faults.append(f"console: {message.text}") if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: (
+            faults.append(f"console: {message.text}") if message.type == "error" else None
+        ),
+    )
     page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-    page.on("response", lambda r: faults.append(f"{r.status}: {r.url[:200]}") if r.status >= 400 else None)
+    page.on(
+        "response",
+        lambda r: faults.append(f"{r.status}: {r.url[:200]}") if r.status >= 400 else None,
+    )
     yield page
     context.close()
 
@@ -86,7 +111,7 @@ def time_moves(page, audio):
     "Start the player in `audio` as a click on it does, and say whether its time moves."
     audio.scroll_into_view_if_needed()
     box = audio.bounding_box()
-    page.mouse.click(box["x"] + 22, box["y"] + box["height"]/2)
+    page.mouse.click(box["x"] + 22, box["y"] + box["height"] / 2)
     handle = audio.element_handle()
     page.wait_for_function("audio => audio.currentTime > 0", arg=handle, timeout=20_000)
     return handle.evaluate("audio => audio.currentTime") > 0
@@ -96,6 +121,7 @@ def time_moves(page, audio):
 def as_in_training():
     "`train` switches Grappler's remapper off."
     import tensorflow as tf
+
     before = tf.config.optimizer.get_experimental_options().get("remapping", True)
     tf.config.optimizer.set_experimental_options({"remapping": False})
     yield
@@ -106,5 +132,7 @@ def as_in_training():
 def two_critic_updates(monkeypatch):
     "Instead of five: a step is built in half the time, and has all its parts."
     from dataclasses import replace
-    from audiosynth.gan.losses import GAMES
-    monkeypatch.setitem(GAMES, "wgan_gp", replace(GAMES["wgan_gp"], critic_steps=2))
+
+    from audiosynth.gan.losses import OBJECTIVES
+
+    monkeypatch.setitem(OBJECTIVES, "wgan_gp", replace(OBJECTIVES["wgan_gp"], critic_steps=2))

@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 """Train `digit` on the embedded clips and leave a page of sounds: what `make demo` does."""
+
 import argparse
 import time
 from pathlib import Path
@@ -8,37 +9,70 @@ from audiosynth.cli import quiet_tensorflow
 
 quiet_tensorflow()
 
-from audiosynth.listen import page
 from audiosynth.data.sources import load_clips
-from audiosynth.training.runs import Run, model_at, stored
+from audiosynth.listen import page
+from audiosynth.training.runs import Run, model_at, read_arrays
 from audiosynth.training.train import train
 
 REAL, GENERATED = 3, 5  # clips of each digit on the page
 
 
 def main():
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     words.add_argument("--minutes", type=float, default=9.5, help="of training")
     words.add_argument("--out", type=Path, default=Path("demo"), help="folder")
     args = words.parse_args()
-    began, clips, run = time.monotonic(), load_clips("digits"), args.out/"run"
-    print(f"training on {len(clips.where('train'))} spoken digits for {args.minutes:g} minutes", flush=True)
-    model = train("digit", "digits", run, minutes=args.minutes, save_minutes=args.minutes / 10, save_every=10**9)
+    began, clips, run = time.monotonic(), load_clips("digits"), args.out / "run"
+    print(
+        f"training on {len(clips.where('train'))} spoken digits for {args.minutes:g} minutes",
+        flush=True,
+    )
+    model = train(
+        "digit",
+        "digits",
+        run,
+        minutes=args.minutes,
+        save_minutes=args.minutes / 10,
+        save_every=10**9,
+    )
 
     beside = []
     for digit in clips.labels:
         made = model.generate(GENERATED, seed=1, label=digit)
         real = clips.waves(clips.where("test", digit)[:REAL])
-        beside.append((digit, [(f"generated {i + 1}", w) for i, w in enumerate(made)] + [(f"real {i + 1}", w) for i, w in enumerate(real)]))
+        beside.append(
+            (
+                digit,
+                [(f"generated {i + 1}", w) for i, w in enumerate(made)]
+                + [(f"real {i + 1}", w) for i, w in enumerate(real)],
+            )
+        )
     better = []
     for step in Run(run).checkpoints():
-        minutes = stored(Run(run).checkpoint(step))[1] / 60
-        better.append((f"{minutes:.1f} min, {step:,} updates", list(zip(clips.labels, model_at(run, step).generate(len(clips.labels), seed=1)))))
-    page(args.out/"index.html", "Digits that a GAN made", [
-        ("Generated, and real", f"The generator learned for {model.about['seconds'] / 60:.1f} minutes on this machine, from {len(clips.where('train'))} clips of four "
-         f"synthetic voices; the real clips are of renderings it never heard. To hear more: audiosynth generate {run} --label seven", beside),
-        ("Minute by minute", "The same random numbers at every checkpoint.", better)], rate=model.rate)
-    print(f"{(time.monotonic() - began) / 60:.1f} minutes in all; open {args.out/'index.html'}")
+        minutes = read_arrays(Run(run).checkpoint(step))[1] / 60
+        better.append(
+            (
+                f"{minutes:.1f} min, {step:,} updates",
+                list(zip(clips.labels, model_at(run, step).generate(len(clips.labels), seed=1))),
+            )
+        )
+    page(
+        args.out / "index.html",
+        "Digits that a GAN made",
+        [
+            (
+                "Generated, and real",
+                f"The generator learned for {model.about['seconds'] / 60:.1f} minutes on this machine, from {len(clips.where('train'))} clips of four "
+                f"synthetic voices; the real clips are of renderings it never heard. To hear more: audiosynth generate {run} --label seven",
+                beside,
+            ),
+            ("Minute by minute", "The same random numbers at every checkpoint.", better),
+        ],
+        rate=model.rate,
+    )
+    print(f"{(time.monotonic() - began) / 60:.1f} minutes in all; open {args.out / 'index.html'}")
     print(f"to hear more: .venv/bin/audiosynth generate {run} --label seven")
 
 

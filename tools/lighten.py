@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 """Store the pictures in notebooks with 256 colours, less than half as large and no different to the eye: python tools/lighten.py [NOTEBOOK …] (default: all)."""
+
 import base64
 import io
 import json
@@ -8,13 +9,14 @@ from pathlib import Path
 
 from PIL import Image  # comes with matplotlib
 
-NOTEBOOKS = Path(__file__).parents[1]/"nbs"
+NOTEBOOKS = Path(__file__).parents[1] / "nbs"
 
 
 def lighter(png):  # Base64
     "The same picture with 256 colours, or the one that was given if that is smaller."
     image, out = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
-    if image.mode == "P": return png
+    if image.mode == "P":
+        return png
     image.convert("RGB").quantize(256).save(out, "PNG", optimize=True)
     return min(png, base64.b64encode(out.getvalue()).decode() + "\n", key=len)
 
@@ -26,11 +28,13 @@ def main(paths):
         notebook = json.loads(before)
         for output in (o for cell in notebook["cells"] for o in cell.get("outputs", [])):
             png = output.get("data", {}).get("image/png")
-            if png: output["data"]["image/png"] = lighter("".join(png))
+            if png:
+                output["data"]["image/png"] = lighter("".join(png))
         after = json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
         if len(after) < len(before):
             Path(path).write_text(after, encoding="utf-8")
             print(f"{path}: {len(before) / 1e3:.0f} → {len(after) / 1e3:.0f} kB")
 
 
-if __name__ == "__main__": main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

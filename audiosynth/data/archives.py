@@ -6,98 +6,181 @@
 __all__ = ['GROWTH', 'FREE', 'UNPACK', 'members', 'DamagedMember', 'Member', 'contents', 'cache', 'on_disk', 'fetch']
 
 # %% ../../nbs/data/10_archives.ipynb #77d3b632
-import bz2, gzip, hashlib, io, lzma, os, posixpath, re, stat, struct, tarfile, urllib.parse, weakref, zipfile, zlib
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import posixpath
+import re
+import stat
+import struct
+import tarfile
+import urllib.parse
+import weakref
+import zipfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from .files import InputError, sha256_of
-from .http import BLOCK, NETWORK, RangeServer, download, is_url, not_fetched, web_length, web_span
+from audiosynth.data.http import (
+    BLOCK,
+    NETWORK,
+    RangeServer,
+    download,
+    is_url,
+    not_fetched,
+    web_length,
+    web_span,
+)
 
-try: import fcntl
-except ImportError: fcntl = None    # Windows: two prepares of one recording at the same moment are not kept apart
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # Windows: two prepares of one recording at the same moment are not kept apart
 
 # %% ../../nbs/data/10_archives.ipynb #9f967a7a
 def _inside(archive, name, link=None):
     "The plain form of a member's name; `InputError` if it, or what it links to, is outside the archive."
     where = name if link is None else posixpath.join(posixpath.dirname(name), link)
     plain = posixpath.normpath(where.replace("\\", "/"))
-    if plain.startswith(("/", "../")) or plain == ".." or re.match("[A-Za-z]:", plain) or "\0" in plain:
+    if (
+        plain.startswith(("/", "../"))
+        or plain == ".."
+        or re.match("[A-Za-z]:", plain)
+        or "\0" in plain
+    ):
         said = repr(name) if link is None else f"{name!r} is a link to {link!r}, which"
-        raise InputError(f"{archive}: {said} points outside the archive; it is not a dataset, do not use it")
+        raise InputError(
+            f"{archive}: {said} points outside the archive; it is not a dataset, do not use it"
+        )
     return plain
 
 # %% ../../nbs/data/10_archives.ipynb #05cbbb99
-GROWTH, FREE = 100, 2**26   # an archive may unpack to 100 times its size and 64 MB, bytes
+GROWTH, FREE = 100, 2**26  # an archive may unpack to 100 times its size and 64 MB, bytes
+
 
 class _Bounded:
     "What a decompressor gives, up to a number of bytes."
-    def __init__(self, file, most, path): self.file, self.left, self.path, self.end = file, most, path, b""
+
+    def __init__(self, file, most, path):
+        self.file, self.left, self.path, self.end = file, most, path, b""
+
     def read(self, n):
         block = self.file.read(n)
         self.left, self.end = self.left - len(block), (self.end + block[-512:])[-512:]
-        if self.left < 0: raise _bomb(self.path)
+        if self.left < 0:
+            raise _bomb(self.path)
         return block
 
-def _bomb(archive): return InputError(f"{archive}: unpacks to more than {GROWTH} times its size, as a zip bomb does; do not use it")
+
+def _bomb(archive):
+    return InputError(
+        f"{archive}: unpacks to more than {GROWTH} times its size, as a zip bomb does; do not use it"
+    )
 
 # %% ../../nbs/data/10_archives.ipynb #cd30ec14
 @contextmanager
 def _whole(archive):
     "What a damaged archive raises, as `InputError`."
-    try: yield
-    except InputError: raise
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, struct.error, OSError) as e:
-        if isinstance(e, OSError) and e.errno: raise       # the disk's fault, not the archive's
-        raise InputError(f"{archive}: not a whole .tar.gz or .zip archive ({e}); get it again") from e
+    try:
+        yield
+    except InputError:
+        raise
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        struct.error,
+        OSError,
+    ) as e:
+        if isinstance(e, OSError) and e.errno:
+            raise  # the disk's fault, not the archive's
+        raise InputError(
+            f"{archive}: not a whole .tar.gz or .zip archive ({e}); get it again"
+        ) from e
 
 # %% ../../nbs/data/10_archives.ipynb #080fd9ab
 UNPACK = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+
 
 def _tar(path):
     "The files of a tar archive: (name, read)."
     with _whole(path), open(path, "rb") as file:
         most = FREE + GROWTH * os.path.getsize(path)
         head = file.peek(6)[:6]
-        unpacked = _Bounded(next((unpack(file) for magic, unpack in UNPACK.items() if head.startswith(magic)), file), most, path)
+        unpacked = _Bounded(
+            next(
+                (unpack(file) for magic, unpack in UNPACK.items() if head.startswith(magic)), file
+            ),
+            most,
+            path,
+        )
         with tarfile.open(fileobj=unpacked, mode="r|", bufsize=BLOCK) as archive:
             while member := archive.next():
                 archive.members.clear()
                 name = _inside(path, member.name)
-                if member.issym(): _inside(path, member.name, member.linkname)
-                if member.islnk(): _inside(path, member.linkname)
-                if member.size > most: raise _bomb(path)
-                if member.isfile(): yield name, partial(_read, path, archive, member)
+                if member.issym():
+                    _inside(path, member.name, member.linkname)
+                if member.islnk():
+                    _inside(path, member.linkname)
+                if member.size > most:
+                    raise _bomb(path)
+                if member.isfile():
+                    yield name, partial(_read, path, archive, member)
             while rest := archive.fileobj.read(BLOCK):
-                if any(rest): raise tarfile.ReadError("a member's header is damaged")
-        if any(unpacked.end): raise tarfile.ReadError("its end is missing")
+                if any(rest):
+                    raise tarfile.ReadError("a member's header is damaged")
+        if any(unpacked.end):
+            raise tarfile.ReadError("its end is missing")
+
 
 def _read(path, archive, member):
-    with _whole(path): return archive.extractfile(member).read()
+    with _whole(path):
+        return archive.extractfile(member).read()
 
 # %% ../../nbs/data/10_archives.ipynb #8c264a71
 def _is_zip(path):
-    with open(path, "rb") as file: return file.read(2) == b"PK" and zipfile.is_zipfile(path)
+    with open(path, "rb") as file:
+        return file.read(2) == b"PK" and zipfile.is_zipfile(path)
+
 
 def members(
-    path, # a folder, a tar archive (compressed or not) or a zip archive
-):        # iterator over (name, read), where read() gives the file's bytes as long as the loop is at it
+    path,  # a folder, a tar archive (compressed or not) or a zip archive
+):  # iterator over (name, read), where read() gives the file's bytes as long as the loop is at it
     "The files of a folder or an archive, one after the other; nothing is written. Raises `InputError` for a damaged or hostile archive."
     path = Path(path)
     if path.is_dir() or _is_zip(path):
-        for name, file in contents(path).items(): yield name, file.read_bytes
-    else: yield from _tar(path)
+        for name, file in contents(path).items():
+            yield name, file.read_bytes
+    else:
+        yield from _tar(path)
 
 # %% ../../nbs/data/10_archives.ipynb #99917819
 class _FromTheEnd(io.RawIOBase):
     "An archive for `zipfile`, on disk or on a web server."
-    def __init__(self, archive): self.archive, self.size, self.place, self.tail = archive, _length(archive), 0, b""
-    def seekable(self): return True
-    def tell(self): return self.place
+
+    def __init__(self, archive):
+        self.archive, self.size, self.place, self.tail = archive, _length(archive), 0, b""
+
+    def seekable(self):
+        return True
+
+    def tell(self):
+        return self.place
+
     def seek(self, offset, whence=0):
         place = offset + (0, self.place, self.size)[whence]
-        if place < 0: raise OSError("before the beginning")
+        if place < 0:
+            raise OSError("before the beginning")
         self.place = place
         return place
 
@@ -105,9 +188,12 @@ class _FromTheEnd(io.RawIOBase):
         first = self.size - len(self.tail)
         if self.place < first:
             wanted = max(0, min(self.place, self.size - 2**14))
-            if first - wanted > FREE: raise InputError(f"{self.archive}: its table of contents is said to be larger than {FREE >> 20} MB; do not use it")
+            if first - wanted > FREE:
+                raise InputError(
+                    f"{self.archive}: its table of contents is said to be larger than {FREE >> 20} MB; do not use it"
+                )
             self.tail, first = b"".join(_span(self.archive, wanted, first)) + self.tail, wanted
-        block = self.tail[self.place - first:][:None if n < 0 else n]
+        block = self.tail[self.place - first :][: None if n < 0 else n]
         self.place += len(block)
         return block
 
@@ -116,49 +202,69 @@ def _length(archive):
     "Bytes of a file on disk or on a web server; `InputError` if the server gives no parts of it."
     return web_length(archive) if is_url(archive) else os.path.getsize(archive)
 
+
 def _span(archive, start, stop):
     "Bytes `start` to `stop` of a file on disk or on a web server, block by block."
-    if is_url(archive): yield from web_span(archive, start, stop); return
+    if is_url(archive):
+        yield from web_span(archive, start, stop)
+        return
     with open(archive, "rb") as file:
         file.seek(start)
         while start < stop and (block := file.read(min(BLOCK, stop - start))):
             start += len(block)
             yield block
-    if start < stop: raise InputError(f"{archive}: cut short, {stop - start:,} bytes are missing; get it again")
+    if start < stop:
+        raise InputError(f"{archive}: cut short, {stop - start:,} bytes are missing; get it again")
 
 # %% ../../nbs/data/10_archives.ipynb #6fa59816
 class DamagedMember(InputError):
     "One member of an archive is not what the table of contents says; the others may be."
 
+
 @dataclass(frozen=True)
 class Member:
     "One file in a zip archive on disk or on a web server."
-    archive: str # path or URL
+
+    archive: str  # path or URL
     name: str
-    start: int   # of its span in the archive, bytes
+    start: int  # of its span in the archive, bytes
     stop: int
     packed: int  # bytes in the archive
-    size: int    # bytes
+    size: int  # bytes
     crc: int
     deflated: bool
 
-    def blocks(self,
-        span=None, # blocks of its span, if they are at hand
-    ):             # iterator over bytes
+    def blocks(
+        self,
+        span=None,  # blocks of its span, if they are at hand
+    ):  # iterator over bytes
         "Its content, block by block; raises `DamagedMember` at the end if it is not what was promised."
         size = crc = 0
         try:
-            for block in _inflated(_after_header(self, span or _span(self.archive, self.start, self.stop)), self.deflated):
+            for block in _inflated(
+                _after_header(self, span or _span(self.archive, self.start, self.stop)),
+                self.deflated,
+            ):
                 size, crc = size + len(block), zlib.crc32(block, crc)
-                if size > self.size: raise DamagedMember(f"{self.archive}: {self.name} unpacks to more than the {self.size:,} bytes it declares")
+                if size > self.size:
+                    raise DamagedMember(
+                        f"{self.archive}: {self.name} unpacks to more than the {self.size:,} bytes it declares"
+                    )
                 yield block
-        except zlib.error as e: raise DamagedMember(f"{self.archive}: {self.name} is damaged ({e})") from e
-        if (size, crc) != (self.size, self.crc): raise DamagedMember(f"{self.archive}: {self.name} is damaged: {size:,} of {self.size:,} bytes, "
-            f"CRC-32 {crc:08x}, not {self.crc:08x}")
+        except zlib.error as e:
+            raise DamagedMember(f"{self.archive}: {self.name} is damaged ({e})") from e
+        if (size, crc) != (self.size, self.crc):
+            raise DamagedMember(
+                f"{self.archive}: {self.name} is damaged: {size:,} of {self.size:,} bytes, "
+                f"CRC-32 {crc:08x}, not {self.crc:08x}"
+            )
 
     def read_bytes(self):
         "All of it; for small files."
-        if self.size > FREE: raise InputError(f"{self.archive}: {self.name} has {self.size:,} bytes; it is not a file of this dataset")
+        if self.size > FREE:
+            raise InputError(
+                f"{self.archive}: {self.name} has {self.size:,} bytes; it is not a file of this dataset"
+            )
         return b"".join(self.blocks())
 
 # %% ../../nbs/data/10_archives.ipynb #5cc6d74f
@@ -168,18 +274,27 @@ def _after_header(member, span):
     for block in span:
         if skip is None:
             head += block
-            if len(head) < 30: continue
-            if head[:4] != b"PK\3\4": raise DamagedMember(f"{member.archive}: {member.name} does not begin where the table of contents says")
+            if len(head) < 30:
+                continue
+            if head[:4] != b"PK\3\4":
+                raise DamagedMember(
+                    f"{member.archive}: {member.name} does not begin where the table of contents says"
+                )
             skip = 30 + sum(struct.unpack_from("<HH", head, 26))
             block = head
         block, skip = block[skip:], max(0, skip - len(block))
-        if block: yield block[:left]
+        if block:
+            yield block[:left]
         left -= len(block)
-        if left <= 0: return
+        if left <= 0:
+            return
+
 
 def _inflated(blocks, deflated):
     "Unpack the blocks of a member, a bounded number of bytes at a time."
-    if not deflated: yield from blocks; return
+    if not deflated:
+        yield from blocks
+        return
     unpack = zlib.decompressobj(-15)
     for block in blocks:
         while block:
@@ -189,133 +304,187 @@ def _inflated(blocks, deflated):
 
 # %% ../../nbs/data/10_archives.ipynb #c224540c
 def contents(
-    archive, # a folder, a zip on disk, or the URL of a zip on a web server
-):           # {name: Path or Member}; either can `read_bytes()`
+    archive,  # a folder, a zip on disk, or the URL of a zip on a web server
+):  # {name: Path or Member}; either can `read_bytes()`
     "What a folder or a zip holds, without reading it."
-    if not is_url(archive) and Path(archive).is_dir(): return _folder(Path(archive))
+    if not is_url(archive) and Path(archive).is_dir():
+        return _folder(Path(archive))
     with _whole(archive):
         file = _FromTheEnd(str(archive))
-        with zipfile.ZipFile(file) as zipped: table, end = sorted(zipped.infolist(), key=lambda m: m.header_offset), zipped.start_dir
-    if sum(m.file_size for m in table) > FREE + GROWTH * file.size: raise _bomb(archive)
+        with zipfile.ZipFile(file) as zipped:
+            table, end = sorted(zipped.infolist(), key=lambda m: m.header_offset), zipped.start_dir
+    if sum(m.file_size for m in table) > FREE + GROWTH * file.size:
+        raise _bomb(archive)
     found = {}
     for m, stop in zip(table, [m.header_offset for m in table[1:]] + [end]):
         name = _inside(archive, m.filename)
-        if m.header_offset + 30 + m.compress_size > stop: raise InputError(f"{archive}: members overlap, as in a zip bomb; do not use it")
+        if m.header_offset + 30 + m.compress_size > stop:
+            raise InputError(f"{archive}: members overlap, as in a zip bomb; do not use it")
         if m.flag_bits & 1 or m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InputError(f"{archive}: {name} is {'encrypted' if m.flag_bits & 1 else 'packed in a way that is not known here'}; "
-                             "unpack it yourself and give the folder")
-        entry = Member(str(archive), name, m.header_offset, min(stop, m.header_offset + m.compress_size + 2**17 + 30), m.compress_size,
-                       m.file_size, m.CRC, m.compress_type == zipfile.ZIP_DEFLATED)
-        if stat.S_ISLNK(m.external_attr >> 16): _inside(archive, m.filename, entry.read_bytes().decode("utf-8", "replace"))
-        elif not m.is_dir(): found[name] = entry
+            raise InputError(
+                f"{archive}: {name} is {'encrypted' if m.flag_bits & 1 else 'packed in a way that is not known here'}; "
+                "unpack it yourself and give the folder"
+            )
+        entry = Member(
+            str(archive),
+            name,
+            m.header_offset,
+            min(stop, m.header_offset + m.compress_size + 2**17 + 30),
+            m.compress_size,
+            m.file_size,
+            m.CRC,
+            m.compress_type == zipfile.ZIP_DEFLATED,
+        )
+        if stat.S_ISLNK(m.external_attr >> 16):
+            _inside(archive, m.filename, entry.read_bytes().decode("utf-8", "replace"))
+        elif not m.is_dir():
+            found[name] = entry
     return found
+
 
 def _folder(folder):
     "The files below a folder, hidden ones left out."
     found = {}
     for where, below, names in os.walk(folder):
         below[:] = sorted(d for d in below if not d.startswith("."))
-        found |= {p.relative_to(folder).as_posix(): p for name in names if not name.startswith(".") and (p := Path(where, name)).is_file()}
+        found |= {
+            p.relative_to(folder).as_posix(): p
+            for name in names
+            if not name.startswith(".") and (p := Path(where, name)).is_file()
+        }
     return dict(sorted(found.items()))
 
 # %% ../../nbs/data/10_archives.ipynb #5390e63d
-def cache(): # a folder
+def cache():  # a folder
     "Where downloads and embedded datasets are kept: `$AUDIOSYNTH_CACHE`, or `~/.cache/audiosynth`."
-    return Path(os.environ.get("AUDIOSYNTH_CACHE") or Path.home()/".cache"/"audiosynth")
+    return Path(os.environ.get("AUDIOSYNTH_CACHE") or Path.home() / ".cache" / "audiosynth")
+
 
 def _locked(path):
     "A file open for appending, that no other process has open in this way."
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         file = open(path, "ab")
-        if fcntl: fcntl.flock(file, fcntl.LOCK_EX)
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)): return file
-        except FileNotFoundError: pass
-        file.close()               # it was deleted while we waited for the lock
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                return file
+        except FileNotFoundError:
+            pass
+        file.close()  # it was deleted while we waited for the lock
+
 
 class _Passing(type(Path())):
     "The path of a file that is deleted when the path is forgotten."
+
 
 _passing = weakref.WeakValueDictionary()
 
 # %% ../../nbs/data/10_archives.ipynb #25140b2e
 def on_disk(
-    member,     # `Member`, or a Path, which is there already
+    member,  # `Member`, or a Path, which is there already
     *,
-    keep=False, # leave the file in the cache?
-):              # a path; unless kept, the file lives as long as this object
+    keep=False,  # leave the file in the cache?
+):  # a path; unless kept, the file lives as long as this object
     "A member as a file in the cache; what another process began to fetch is not fetched again. Raises `DamagedMember`, `InputError`."
-    if isinstance(member, Path): return member
+    if isinstance(member, Path):
+        return member
     key = hashlib.sha256(repr(member).encode()).hexdigest()[:16]
-    path = _Passing(cache()/"members"/f"{key}-{posixpath.basename(member.name)}")
-    if known := _passing.get(str(path)): return known
+    path = _Passing(cache() / "members" / f"{key}-{posixpath.basename(member.name)}")
+    if known := _passing.get(str(path)):
+        return known
     part, release = Path(f"{path}.part"), None
     try:
         lock = _locked(part)
         release = weakref.finalize(path, _release, lock, Path(path), part, keep)
-        if not (keep and path.exists() and _right(member, path)): _unpack(member, part, lock, Path(path))
+        if not (keep and path.exists() and _right(member, path)):
+            _unpack(member, part, lock, Path(path))
     except BaseException as e:
-        if release: release()              # at once: what was raised may remember the path for a while
-        if not isinstance(e, OSError): raise
-        raise InputError(f"{e.filename or part}: {e.strerror.lower()}; make room, or say with AUDIOSYNTH_CACHE where there is some") from e
+        if release:
+            release()  # at once: what was raised may remember the path for a while
+        if not isinstance(e, OSError):
+            raise
+        raise InputError(
+            f"{e.filename or part}: {e.strerror.lower()}; make room, or say with AUDIOSYNTH_CACHE where there is some"
+        ) from e
     _passing[str(path)] = path
     return path
 
 # %% ../../nbs/data/10_archives.ipynb #b0074c3a
 def _unpack(member, part, lock, path):
     "Write a member to `path`, by way of the file `part` if it must be fetched."
-    if not is_url(member.archive): return _write(path, member.blocks())
+    if not is_url(member.archive):
+        return _write(path, member.blocks())
     had = lock.seek(0, os.SEEK_END)
-    for block in _span(member.archive, member.start + had, member.stop): lock.write(block)
+    for block in _span(member.archive, member.start + had, member.stop):
+        lock.write(block)
     lock.flush()
-    try: _write(path, member.blocks(_span(part, 0, member.stop - member.start)))
+    try:
+        _write(path, member.blocks(_span(part, 0, member.stop - member.start)))
     except InputError:
         lock.truncate(0)
-        if not had: raise
+        if not had:
+            raise
         _unpack(member, part, lock, path)
+
 
 def _write(path, blocks):
     with open(path, "wb") as file:
-        for block in blocks: file.write(block)
+        for block in blocks:
+            file.write(block)
+
 
 def _right(member, path):
     "Is the file at `path` this member?"
     crc = 0
-    for block in _span(path, 0, path.stat().st_size): crc = zlib.crc32(block, crc)
+    for block in _span(path, 0, path.stat().st_size):
+        crc = zlib.crc32(block, crc)
     return (path.stat().st_size, crc) == (member.size, member.crc)
+
 
 def _release(lock, path, part, keep):
     "Delete what is not to be kept; a half-fetched part is."
-    if not fcntl: lock.close()
+    if not fcntl:
+        lock.close()
     if path.exists():
         part.unlink(missing_ok=True)
-        if not keep: path.unlink()
+        if not keep:
+            path.unlink()
     lock.close()
 
 # %% ../../nbs/data/10_archives.ipynb #c752c7d4
 def fetch(
     url,
     *,
-    sha256=None, # refuse anything else
-):               # its path in the cache
+    sha256=None,  # refuse anything else
+):  # its path in the cache
     "Download an archive once. Raises `InputError`, and then keeps what came only if the server can go on from there."
-    path = cache()/"downloads"/f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{posixpath.basename(urllib.parse.urlsplit(url).path)}"
-    if path.exists(): return path
+    path = (
+        cache()
+        / "downloads"
+        / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{posixpath.basename(urllib.parse.urlsplit(url).path)}"
+    )
+    if path.exists():
+        return path
     part, goes_on = Path(f"{path}.part"), False
     try:
         with _locked(part) as file:
             try:
-                if path.exists(): return path       # another process was faster
-                for goes_on in download(url, file): pass
+                if path.exists():
+                    return path  # another process was faster
+                for goes_on in download(url, file):
+                    pass
                 goes_on = False
                 file.flush()
                 _check(url, part, sha256)
                 part.rename(path)
             finally:
-                if not goes_on: part.unlink(missing_ok=True)
+                if not goes_on:
+                    part.unlink(missing_ok=True)
     except (*NETWORK, ValueError) as e:
-        if isinstance(e, InputError): raise
+        if isinstance(e, InputError):
+            raise
         raise not_fetched(url, e) from e
     return path
 
@@ -323,8 +492,11 @@ def fetch(
 def _check(url, path, sha256):
     "Is this what was to be fetched?"
     if sha256:
-        if (found := sha256_of(path)) != sha256.lower(): raise InputError(f"{url}: its SHA-256 is {found}, not {sha256}; it was not kept")
+        if (found := sha256_of(path)) != sha256.lower():
+            raise InputError(f"{url}: its SHA-256 is {found}, not {sha256}; it was not kept")
     else:
         try:
-            for _ in members(path): pass
-        except InputError as e: raise InputError(str(e).replace(str(path), url)) from e
+            for _ in members(path):
+                pass
+        except InputError as e:
+            raise InputError(str(e).replace(str(path), url)) from e

@@ -6,7 +6,8 @@
 __all__ = ['SILENT_DB', 'OFF_CENTRE', 'CLIPPED_RUN', 'LATE_S', 'Finding', 'Report', 'measure_clips', 'check_dataset']
 
 # %% ../../nbs/data/07_check.ipynb #1875bec3
-import hashlib, re
+import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,75 +22,135 @@ from .midi import onset_lag
 @dataclass
 class Finding:
     "One thing that `check_dataset` found."
-    kind: str     # damaged, odd or note
-    what: str     # one line
-    advice: str   # what to do
-    clips: object = () # indices of the clips it is about, if it is about clips
+
+    kind: str  # damaged, odd or note
+    what: str  # one line
+    advice: str  # what to do
+    clips: object = ()  # indices of the clips it is about, if it is about clips
+
 
 @dataclass
 class Report:
     "What `check_dataset` found in a dataset; `damaged` says whether it can be used at all."
+
     folder: Path
-    looked: str = "not looked into"               # what was looked at
+    looked: str = "not looked into"  # what was looked at
     findings: list = field(default_factory=list)  # of `Finding`
-    lags: dict = field(default_factory=dict)      # recording: `Lag` of its sound behind its notes
+    lags: dict = field(default_factory=dict)  # recording: `Lag` of its sound behind its notes
 
     @property
-    def damaged(self): return any(f.kind == "damaged" for f in self.findings)
+    def damaged(self):
+        return any(f.kind == "damaged" for f in self.findings)
 
-    def add(self, kind, what, advice, clips=()): self.findings.append(Finding(kind, what, advice, clips))
+    def add(self, kind, what, advice, clips=()):
+        self.findings.append(Finding(kind, what, advice, clips))
 
     def __repr__(self):
         lines = [f"{self.folder.name}: {self.looked}"]
         for f in sorted(self.findings, key=lambda f: ("damaged", "odd", "note").index(f.kind)):
             lines += [f"  {f.kind}: {f.what}", f"    → {f.advice}"]
         odd = sum(f.kind == "odd" for f in self.findings)
-        end = "damaged: do not train on it" if self.damaged else f"whole; {odd} odd thing{'s' * (odd > 1)}" if odd else "whole, nothing odd"
+        end = (
+            "damaged: do not train on it"
+            if self.damaged
+            else f"whole; {odd} odd thing{'s' * (odd > 1)}"
+            if odd
+            else "whole, nothing odd"
+        )
         return "\n".join([*lines, f"  {end}"])
 
 # %% ../../nbs/data/07_check.ipynb #fefaa6d4
 _AGAIN = "restore it from a copy, or prepare the dataset again"
+
 
 def _promises(manifest, report):
     "Whether the manifest says what it must, each in the right form."
     whole = lambda x: isinstance(x, int) and not isinstance(x, bool) and 0 < x < 2**31
     names = lambda x: isinstance(x, list) and all(isinstance(n, str) for n in x)
     table = lambda x, of: isinstance(x, dict) and all(isinstance(v, of) for v in x.values())
-    wrong = [name for name, right in dict(
-        rate=whole(manifest["rate"]) and 1000 <= manifest["rate"] <= 192_000, samples=whole(manifest["samples"]), labels=names(manifest["labels"]),
-        groups=names(manifest["groups"]), recordings=names(manifest.get("recordings", [])), states=manifest.get("states", 0) == 0 or whole(manifest["states"]),
-        counts=table(manifest.get("counts", {}), int), files=table(manifest.get("files", {}), str)).items() if not right]
-    for name in wrong: report.add("damaged", f"manifest.json: {name} is {str(manifest[name])[:60]!r}", _AGAIN)
+    wrong = [
+        name
+        for name, right in dict(
+            rate=whole(manifest["rate"]) and 1000 <= manifest["rate"] <= 192_000,
+            samples=whole(manifest["samples"]),
+            labels=names(manifest["labels"]),
+            groups=names(manifest["groups"]),
+            recordings=names(manifest.get("recordings", [])),
+            states=manifest.get("states", 0) == 0 or whole(manifest["states"]),
+            counts=table(manifest.get("counts", {}), int),
+            files=table(manifest.get("files", {}), str),
+        ).items()
+        if not right
+    ]
+    for name in wrong:
+        report.add("damaged", f"manifest.json: {name} is {str(manifest[name])[:60]!r}", _AGAIN)
     return not wrong
+
 
 def _index(folder, report):
     "The arrays of `index.npz` by name, or None."
     try:
-        with open(folder/"index.npz", "rb") as content, np.load(content) as file:
+        with open(folder / "index.npz", "rb") as content, np.load(content) as file:
             index = {name: file[name] for name in INDEX if name in file or name != "recording"}
-        index.setdefault("recording", np.cumsum(index["previous"] < 0) - 1)   # an older dataset
-    except Exception as e:       # zipfile and numpy raise whatever damaged bytes lead them into
-        why = "missing" if isinstance(e, FileNotFoundError) else f"cannot be read ({' '.join(str(e).split())})"
+        index.setdefault("recording", np.cumsum(index["previous"] < 0) - 1)  # an older dataset
+    except Exception as e:  # zipfile and numpy raise whatever damaged bytes lead them into
+        why = (
+            "missing"
+            if isinstance(e, FileNotFoundError)
+            else f"cannot be read ({' '.join(str(e).split())})"
+        )
         return report.add("damaged", f"index.npz: {why}", _AGAIN)
     shapes = {array.shape for array in index.values()}
-    if len(shapes) == 1 and len(min(shapes)) == 1 and all(a.dtype.kind in "iu" for a in index.values()): return index
-    report.add("damaged", f"index.npz: its columns do not go together ({', '.join(map(str, shapes))})", _AGAIN)
+    if (
+        len(shapes) == 1
+        and len(min(shapes)) == 1
+        and all(a.dtype.kind in "iu" for a in index.values())
+    ):
+        return index
+    report.add(
+        "damaged",
+        f"index.npz: its columns do not go together ({', '.join(map(str, shapes))})",
+        _AGAIN,
+    )
 
 # %% ../../nbs/data/07_check.ipynb #517c6a06
 def _check_index(index, manifest, report):
     "Add what is wrong with the index."
     label, group, split = (index[name] for name in INDEX[:3])
     recordings = len(manifest["recordings"]) if "recordings" in manifest else np.inf
-    for name, column, low, high in [("label", label, -1, len(manifest["labels"])), ("group", group, 0, len(manifest["groups"])),
-                                    ("split", split, 0, len(SPLITS)), ("recording", index["recording"], 0, recordings)]:
+    for name, column, low, high in [
+        ("label", label, -1, len(manifest["labels"])),
+        ("group", group, 0, len(manifest["groups"])),
+        ("split", split, 0, len(SPLITS)),
+        ("recording", index["recording"], 0, recordings),
+    ]:
         bad = np.flatnonzero((column < low) | (column >= high))
-        if len(bad): report.add("damaged", f"index.npz: {len(bad):,} clips have a {name} that the manifest does not know", _AGAIN, bad)
+        if len(bad):
+            report.add(
+                "damaged",
+                f"index.npz: {len(bad):,} clips have a {name} that the manifest does not know",
+                _AGAIN,
+                bad,
+            )
     for i, name in enumerate(SPLITS):
-        said, there = manifest.get("counts", {}).get(name, (split == i).sum()), int((split == i).sum())
-        if said != there: report.add("damaged", f"manifest.json counts {said:,} {name} clips, the index has {there:,}", _AGAIN)
+        said, there = (
+            manifest.get("counts", {}).get(name, (split == i).sum()),
+            int((split == i).sum()),
+        )
+        if said != there:
+            report.add(
+                "damaged",
+                f"manifest.json counts {said:,} {name} clips, the index has {there:,}",
+                _AGAIN,
+            )
     bad = _wrong_previous(index, manifest["samples"])
-    if len(bad): report.add("damaged", f"index.npz: the clip before is wrong for {len(bad):,} clips", _AGAIN, bad)
-    if not (split == 0).any(): report.add("odd", "there are no training clips", "prepare more recordings, or other splits")
+    if len(bad):
+        report.add(
+            "damaged", f"index.npz: the clip before is wrong for {len(bad):,} clips", _AGAIN, bad
+        )
+    if not (split == 0).any():
+        report.add("odd", "there are no training clips", "prepare more recordings, or other splits")
+
 
 def _wrong_previous(index, samples):
     "Indices of the clips whose `previous` is not the clip before in the same recording."
@@ -97,9 +158,13 @@ def _wrong_previous(index, samples):
     has = np.flatnonzero(previous != -1)
     inside = has[(previous[has] >= 0) & (previous[has] < len(previous))]
     before = previous[inside]
-    apart = np.abs(start[inside] - start[before] - samples)     # with overlap, the hop is rounded to whole samples
-    wrong = (recording[inside] != recording[before]) | (inside <= before) | (apart >= inside - before)
-    wrong |= np.bincount(before, minlength=1)[before] > 1       # one clip cannot come before two
+    apart = np.abs(
+        start[inside] - start[before] - samples
+    )  # with overlap, the hop is rounded to whole samples
+    wrong = (
+        (recording[inside] != recording[before]) | (inside <= before) | (apart >= inside - before)
+    )
+    wrong |= np.bincount(before, minlength=1)[before] > 1  # one clip cannot come before two
     return np.union1d(np.setdiff1d(has, inside), inside[wrong])
 
 # %% ../../nbs/data/07_check.ipynb #52678291
@@ -109,16 +174,29 @@ def _check_groups(index, manifest, report):
     for column in ["group"] + ["recording"] * (names["group"] != names["recording"]):
         pairs = np.unique(np.stack([index[column], index["split"]]), axis=1)
         all_, times = np.unique(pairs[0], return_counts=True)
-        if not len(shared := all_[times > 1]): continue
+        if not len(shared := all_[times > 1]):
+            continue
         said = str(manifest.get("split_by", ""))
-        what = f"{len(shared):,} of {len(all_):,} {column}s are in more than one split: " + _some([repr(_name(names[column], g)) for g in shared])
-        if column == "group" and re.search(r"\b(is|are) in every split", said): report.add("note", what, f"as the manifest says: {said}")
-        else: report.add("odd", what, f"scores on held-out clips will be too good; split by {column} and prepare again",
-                         np.flatnonzero(np.isin(index[column], shared)))
+        what = f"{len(shared):,} of {len(all_):,} {column}s are in more than one split: " + _some(
+            [repr(_name(names[column], g)) for g in shared]
+        )
+        if column == "group" and re.search(r"\b(is|are) in every split", said):
+            report.add("note", what, f"as the manifest says: {said}")
+        else:
+            report.add(
+                "odd",
+                what,
+                f"scores on held-out clips will be too good; split by {column} and prepare again",
+                np.flatnonzero(np.isin(index[column], shared)),
+            )
+
 
 def _some(names, most=4):
     "A few of many names."
-    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+    return ", ".join(names[:most]) + (
+        f" and {len(names) - most:,} more" if len(names) > most else ""
+    )
+
 
 def _name(names, number):
     "A name by its number, which may be wrong."
@@ -127,13 +205,23 @@ def _name(names, number):
 # %% ../../nbs/data/07_check.ipynb #7a550e82
 def _rows(path, shape, dtype, *, sha256, report, bar, block=2**21):
     "Blocks of rows of an .npy file that must hold `shape` and `dtype`; `sha256` is what the manifest says of it, or None."
-    try: opened = np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError: return report.add("damaged", f"{path.name}: missing", _AGAIN)
-    except Exception as e:       # as above
-        return report.add("damaged", f"{path.name}: cut short, or not an array ({' '.join(str(e).split())})", _AGAIN)
+    try:
+        opened = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError:
+        return report.add("damaged", f"{path.name}: missing", _AGAIN)
+    except Exception as e:  # as above
+        return report.add(
+            "damaged",
+            f"{path.name}: cut short, or not an array ({' '.join(str(e).split())})",
+            _AGAIN,
+        )
     offset, size = opened.offset, opened.offset + opened.nbytes
     if opened.shape != shape or opened.dtype != dtype:
-        return report.add("damaged", f"{path.name}: holds {opened.dtype} {opened.shape}, not {np.dtype(dtype)} {shape}", _AGAIN)
+        return report.add(
+            "damaged",
+            f"{path.name}: holds {opened.dtype} {opened.shape}, not {np.dtype(dtype)} {shape}",
+            _AGAIN,
+        )
     row, found = int(np.prod(shape[1:])) * opened.itemsize, hashlib.sha256()
     del opened
     with open(path, "rb") as file:
@@ -142,25 +230,40 @@ def _rows(path, shape, dtype, *, sha256, report, bar, block=2**21):
             found.update(content := file.read(row * min(rows, shape[0] - first)))
             bar.update(len(content))
             yield first, np.frombuffer(content, dtype).reshape(-1, *shape[1:])
-    if (extra := path.stat().st_size - size) > 0: report.add("damaged", f"{path.name}: {extra:,} bytes too many", _AGAIN)
-    elif sha256: _compare(path.name, found.hexdigest(), sha256, report)
+    if (extra := path.stat().st_size - size) > 0:
+        report.add("damaged", f"{path.name}: {extra:,} bytes too many", _AGAIN)
+    elif sha256:
+        _compare(path.name, found.hexdigest(), sha256, report)
+
 
 def _compare(name, found, said, report):
     "Add a finding if a file's SHA-256 is not the manifest's."
-    if found != said: report.add("damaged", f"{name}: not what was written (SHA-256 {found[:12]}…, the manifest says {said[:12]}…)", _AGAIN)
+    if found != said:
+        report.add(
+            "damaged",
+            f"{name}: not what was written (SHA-256 {found[:12]}…, the manifest says {said[:12]}…)",
+            _AGAIN,
+        )
 
 # %% ../../nbs/data/07_check.ipynb #ee089fa0
-SILENT_DB, OFF_CENTRE, CLIPPED_RUN = -60, .01, 4   # dB of full scale; share of full scale; samples in a row
+SILENT_DB, OFF_CENTRE, CLIPPED_RUN = (
+    -60,
+    0.01,
+    4,
+)  # dB of full scale; share of full scale; samples in a row
+
 
 def measure_clips(
-    clips, # (batch, samples) int16
-):         # level_db (batch,), offset (batch,), clipped (batch,) bool
+    clips,  # (batch, samples) int16
+):  # level_db (batch,), offset (batch,), clipped (batch,) bool
     "Level about the mean in dB of full scale, mean, and whether a run of samples stands at full scale."
     wave = clips.astype("float32") / 32768
     offset = wave.mean(axis=1, dtype="float64")
     power = np.square(wave - offset[:, None].astype("float32")).mean(axis=1, dtype="float64")
     full = (clips >= 32767) | (clips <= -32767)
-    held = np.logical_and.reduce([full[:, i:full.shape[1] - CLIPPED_RUN + 1 + i] for i in range(CLIPPED_RUN)]).any(axis=1)
+    held = np.logical_and.reduce(
+        [full[:, i : full.shape[1] - CLIPPED_RUN + 1 + i] for i in range(CLIPPED_RUN)]
+    ).any(axis=1)
     return 10 * np.log10(power + 1e-20), offset, held
 
 # %% ../../nbs/data/07_check.ipynb #cf4554fa
@@ -173,20 +276,38 @@ def _check_clips(blocks, index, manifest, report):
         here = slice(first, last := first + len(block))
         level_db[here], offset[here], clipped[here] = measure_clips(block)
         prints[here] = [np.void(hashlib.blake2b(clip, digest_size=16).digest()) for clip in block]
-    if last < n: return                               # damaged, and said
+    if last < n:
+        return  # damaged, and said
     clip = lambda found: _some([_where(i, index, manifest) for i in found])
     for found, what, advice in [
-        (level_db < SILENT_DB, f"silent (below {SILENT_DB} dB of full scale)",
-         "a pause in the music is no fault; if it is more, prepare again with the silence trimmed, or without these recordings"),
-        (clipped, f"clipped ({CLIPPED_RUN} samples or more in a row at full scale)", "listen; prepare again from a quieter export, or without them"),
-        (np.abs(offset) > OFF_CENTRE, f"off centre (a mean beyond {OFF_CENTRE:.0%} of full scale)", "take the recordings through a high-pass filter and prepare again")]:
+        (
+            level_db < SILENT_DB,
+            f"silent (below {SILENT_DB} dB of full scale)",
+            "a pause in the music is no fault; if it is more, prepare again with the silence trimmed, or without these recordings",
+        ),
+        (
+            clipped,
+            f"clipped ({CLIPPED_RUN} samples or more in a row at full scale)",
+            "listen; prepare again from a quieter export, or without them",
+        ),
+        (
+            np.abs(offset) > OFF_CENTRE,
+            f"off centre (a mean beyond {OFF_CENTRE:.0%} of full scale)",
+            "take the recordings through a high-pass filter and prepare again",
+        ),
+    ]:
         found = np.flatnonzero(found)
-        if len(found): report.add("odd", f"{len(found):,} clips are {what}: {clip(found)}", advice, found)
+        if len(found):
+            report.add("odd", f"{len(found):,} clips are {what}: {clip(found)}", advice, found)
     _check_equal(prints, level_db < SILENT_DB, index, manifest, report)
+
 
 def _where(i, index, manifest):
     "A clip in words."
-    recording = _name(manifest.get("recordings") or manifest["groups"], index["recording" if manifest.get("recordings") else "group"][i])
+    recording = _name(
+        manifest.get("recordings") or manifest["groups"],
+        index["recording" if manifest.get("recordings") else "group"][i],
+    )
     return f"{i} ({_name(SPLITS, index['split'][i])}, {recording!r}, {index['start'][i] / manifest['rate']:.1f} s)"
 
 # %% ../../nbs/data/07_check.ipynb #816b0e15
@@ -194,33 +315,48 @@ def _check_equal(prints, silent, index, manifest, report):
     "Add clips that equal an earlier one."
     sounding = np.flatnonzero(~silent)
     _, first, number = np.unique(prints[sounding], return_index=True, return_inverse=True)
-    original = sounding[first[number]]                # of each clip, the first that is equal to it
+    original = sounding[first[number]]  # of each clip, the first that is equal to it
     copies = np.flatnonzero(original != sounding)
-    if not len(copies): return
+    if not len(copies):
+        return
     there, of = sounding[copies], original[copies]
     astray = np.flatnonzero(index["split"][there] != index["split"][of])
     pairs = lambda some: _some([f"{there[i]} = {_where(of[i], index, manifest)}" for i in some])
-    report.add("odd", f"{len(there):,} clips are copies of others: {pairs(range(len(there)))}", "prepare again without the copies", there)
-    if len(astray): report.add("odd", f"{len(astray):,} of the copies are in another split than the original: {pairs(astray)}",
-                               "scores on held-out clips will be too good; prepare again without the copies", there[astray])
+    report.add(
+        "odd",
+        f"{len(there):,} clips are copies of others: {pairs(range(len(there)))}",
+        "prepare again without the copies",
+        there,
+    )
+    if len(astray):
+        report.add(
+            "odd",
+            f"{len(astray):,} of the copies are in another split than the original: {pairs(astray)}",
+            "scores on held-out clips will be too good; prepare again without the copies",
+            there[astray],
+        )
 
 # %% ../../nbs/data/07_check.ipynb #344064b7
-LATE_S = .02        # a lag worth a warning
+LATE_S = 0.02  # a lag worth a warning
 _STRETCH_S, _STRETCHES = 4, 8
+
 
 def _check_rolls(blocks, report):
     "Whether a roll's values are MIDI's."
     loudest = max((int(block.max(initial=0)) for _, block in blocks), default=0)
-    if loudest > 127: report.add("damaged", f"roll.npy: holds {loudest}, and MIDI's values end at 127", _AGAIN)
+    if loudest > 127:
+        report.add("damaged", f"roll.npy: holds {loudest}, and MIDI's values end at 127", _AGAIN)
+
 
 def _some_of(folder, rows, index, manifest):
     "(wave, roll) of some stretches of the recording whose clips are `rows`."
-    clips, rolls = (np.load(folder/name, mmap_mode="r") for name in ("clips.npy", "roll.npy"))
+    clips, rolls = (np.load(folder / name, mmap_mode="r") for name in ("clips.npy", "roll.npy"))
     n = max(1, round(_STRETCH_S * manifest["rate"] / manifest["samples"]))
     some = np.arange(0, len(rows), n)
     for k in some[np.unique(np.linspace(0, len(some) - 1, _STRETCHES).astype(int))].tolist():
-        chosen = rows[k:k + n]
-        if (np.diff(index["start"][chosen]) != manifest["samples"]).any(): chosen = chosen[:1]     # clips that overlap
+        chosen = rows[k : k + n]
+        if (np.diff(index["start"][chosen]) != manifest["samples"]).any():
+            chosen = chosen[:1]  # clips that overlap
         yield clips[chosen].reshape(-1).astype("float32") / 32768, rolls[chosen].reshape(-1, KEYS)
 
 # %% ../../nbs/data/07_check.ipynb #4521ff97
@@ -231,41 +367,76 @@ def _check_lags(folder, index, manifest, report, quiet):
     late, unsure = [], []
     for rows in tqdm(recordings, unit=" recordings", desc="lags", delay=1, disable=quiet or None):
         name = _name(manifest.get("recordings", []), index["recording"][rows[0]])
-        report.lags[name] = lag = onset_lag(_some_of(folder, rows, index, manifest), rate=manifest["rate"])
-        if lag.lag_s is None: unsure.append(repr(name))
-        elif abs(lag.lag_s) > LATE_S: late.append((rows, f"{name!r}: {1000 * lag.lag_s:+.0f} ms"))
-    if late: report.add("odd", f"the sound of {len(late):,} of {len(recordings):,} recordings is not where their notes are: {_some([l for _, l in late])}",
-        "+ means that the sound comes late; move the MIDI by as much, or leave the recordings out, and prepare again", np.concatenate([r for r, _ in late]))
-    if unsure: report.add("note", f"no lag can be told for {len(unsure):,} of {len(recordings):,} recordings: {_some(unsure)}",
-        "too few notes, or a sound that has nothing to do with them: listen to one")
+        report.lags[name] = lag = onset_lag(
+            _some_of(folder, rows, index, manifest), rate=manifest["rate"]
+        )
+        if lag.lag_s is None:
+            unsure.append(repr(name))
+        elif abs(lag.lag_s) > LATE_S:
+            late.append((rows, f"{name!r}: {1000 * lag.lag_s:+.0f} ms"))
+    if late:
+        report.add(
+            "odd",
+            f"the sound of {len(late):,} of {len(recordings):,} recordings is not where their notes are: {_some([l for _, l in late])}",
+            "+ means that the sound comes late; move the MIDI by as much, or leave the recordings out, and prepare again",
+            np.concatenate([r for r, _ in late]),
+        )
+    if unsure:
+        report.add(
+            "note",
+            f"no lag can be told for {len(unsure):,} of {len(recordings):,} recordings: {_some(unsure)}",
+            "too few notes, or a sound that has nothing to do with them: listen to one",
+        )
 
 # %% ../../nbs/data/07_check.ipynb #98c565cc
 def check_dataset(
-    folder,      # a prepared dataset
+    folder,  # a prepared dataset
     *,
-    quiet=False, # no progress bar
-):               # `Report`; print it
+    quiet=False,  # no progress bar
+):  # `Report`; print it
     "Compare a dataset with its manifest and list what is odd in it; raises `InputError` if `folder` is not a dataset. Changes nothing."
     folder, report = Path(folder), Report(Path(folder))
     manifest = _manifest(folder)
-    if not _promises(manifest, report): return report
+    if not _promises(manifest, report):
+        return report
     rate, samples, said = manifest["rate"], manifest["samples"], manifest.get("files", {})
-    if not said: report.add("note", "its manifest holds no checksums (an older version wrote it)",
-                            "only sizes and counts could be compared; prepare it again to have them")
+    if not said:
+        report.add(
+            "note",
+            "its manifest holds no checksums (an older version wrote it)",
+            "only sizes and counts could be compared; prepare it again to have them",
+        )
     expected = {"clips.npy", "index.npz"} | ({"roll.npy"} if manifest.get("states") else set())
-    for name in sorted(set(said) ^ expected if said else ()): report.add("damaged", f"manifest.json: its checksums and {name!r} do not go together", _AGAIN)
-    if (index := _index(folder, report)) is None: return report
+    for name in sorted(set(said) ^ expected if said else ()):
+        report.add(
+            "damaged", f"manifest.json: its checksums and {name!r} do not go together", _AGAIN
+        )
+    if (index := _index(folder, report)) is None:
+        return report
     _check_index(index, manifest, report)
     _check_groups(index, manifest, report)
-    if "index.npz" in said: _compare("index.npz", sha256_of(folder/"index.npz"), said["index.npz"], report)
+    if "index.npz" in said:
+        _compare("index.npz", sha256_of(folder / "index.npz"), said["index.npz"], report)
     n, states = len(index["start"]), manifest.get("states", 0)
-    report.looked = f"{n:,} clips of {samples} samples at {rate} Hz" + (f", with {states} states each" if states else "")
-    if not states and (folder/"roll.npy").exists(): report.add("damaged", "roll.npy: the manifest knows of no states", _AGAIN)
-    with tqdm(total=n * (2 * samples + KEYS * states), unit="B", unit_scale=True, desc="check", delay=1, disable=quiet or None) as bar:
-        stream = lambda name, shape, dtype: _rows(folder/name, shape, dtype, sha256=said.get(name), report=report, bar=bar)
+    report.looked = f"{n:,} clips of {samples} samples at {rate} Hz" + (
+        f", with {states} states each" if states else ""
+    )
+    if not states and (folder / "roll.npy").exists():
+        report.add("damaged", "roll.npy: the manifest knows of no states", _AGAIN)
+    with tqdm(
+        total=n * (2 * samples + KEYS * states),
+        unit="B",
+        unit_scale=True,
+        desc="check",
+        delay=1,
+        disable=quiet or None,
+    ) as bar:
+        stream = lambda name, shape, dtype: _rows(
+            folder / name, shape, dtype, sha256=said.get(name), report=report, bar=bar
+        )
         _check_clips(stream("clips.npy", (n, samples), "int16"), index, manifest, report)
-        if states: _check_rolls(stream("roll.npy", (n, states, KEYS), "uint8"), report)
-    if states and n and not report.damaged: _check_lags(folder, index, manifest, report, quiet)
+        if states:
+            _check_rolls(stream("roll.npy", (n, states, KEYS), "uint8"), report)
+    if states and n and not report.damaged:
+        _check_lags(folder, index, manifest, report, quiet)
     return report
-
-

@@ -6,7 +6,11 @@
 __all__ = ['SPLITS', 'INDEX', 'KEYS', 'HEADER', 'pcm16', 'Clips', 'ClipsWriter', 'refuse_target', 'streamed']
 
 # %% ../../nbs/data/01_clips.ipynb #c6d04337
-import json, os, secrets, shutil, zipfile
+import json
+import os
+import secrets
+import shutil
+import zipfile
 from array import array
 from functools import lru_cache
 from pathlib import Path
@@ -15,15 +19,23 @@ from textwrap import shorten
 import numpy as np
 from fastcore.basics import patch
 
-from .files import FULL, InputError, cannot_write, missing_parents, remove_folder, sha256_of
+from audiosynth.data.files import (
+    FULL,
+    InputError,
+    cannot_write,
+    missing_parents,
+    remove_folder,
+    sha256_of,
+)
 
 # %% ../../nbs/data/01_clips.ipynb #d8ac51b6
 def pcm16(
-    wave, # any shape, −1..1; what lies beyond is clipped
-):        # the same shape, int16
+    wave,  # any shape, −1..1; what lies beyond is clipped
+):  # the same shape, int16
     "16-bit samples of a wave."
     wave = np.asarray(wave)
-    if wave.dtype != np.float32: wave = wave.astype("float64")      # a power of two times a float32 is exact
+    if wave.dtype != np.float32:
+        wave = wave.astype("float64")  # a power of two times a float32 is exact
     scaled = np.asarray(wave * wave.dtype.type(32768))
     return np.rint(scaled, out=scaled).clip(-32768, 32767, out=scaled).astype("int16")
 
@@ -32,112 +44,181 @@ SPLITS = ["train", "validation", "test"]
 INDEX = ["label", "group", "split", "previous", "start", "recording"]
 KEYS = 88 + 1  # of a piano, and the sustain pedal
 
+
 class Clips:
     "A prepared dataset: a folder of equally long clips with their labels, groups and splits."
-    def __init__(self,
-        folder, # as `ClipsWriter` left it; `InputError` if it is not one, or damaged
+
+    def __init__(
+        self,
+        folder,  # as `ClipsWriter` left it; `InputError` if it is not one, or damaged
     ):
         self.folder = Path(folder)
         self.manifest = _manifest(self.folder)
         self.rate, self.samples = self.manifest["rate"], self.manifest["samples"]
-        self.labels, self.groups, self.states = self.manifest["labels"], self.manifest["groups"], self.manifest.get("states", 0)
-        arrays = [("clips.npy", "int16", (self.samples,)), ("roll.npy", "uint8", (self.states, KEYS))][:2 if self.states else 1]
+        self.labels, self.groups, self.states = (
+            self.manifest["labels"],
+            self.manifest["groups"],
+            self.manifest.get("states", 0),
+        )
+        arrays = [
+            ("clips.npy", "int16", (self.samples,)),
+            ("roll.npy", "uint8", (self.states, KEYS)),
+        ][: 2 if self.states else 1]
         try:
-            with np.load(self.folder/"index.npz") as index: vars(self).update({k: index[k] for k in INDEX if k in index})
-            if "recording" not in vars(self): self.recording = np.cumsum(self.previous < 0) - 1   # an older dataset
-            found = [(name, self._open(name), (len(self), *shape), dtype) for name, dtype, shape in arrays]
+            with np.load(self.folder / "index.npz") as index:
+                vars(self).update({k: index[k] for k in INDEX if k in index})
+            if "recording" not in vars(self):
+                self.recording = np.cumsum(self.previous < 0) - 1  # an older dataset
+            found = [
+                (name, self._open(name), (len(self), *shape), dtype)
+                for name, dtype, shape in arrays
+            ]
         except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as e:
             raise InputError(f"{self.folder}: damaged dataset ({e}); prepare it again") from e
         for name, array, shape, dtype in found:
             if array.shape != shape or array.dtype != dtype:
-                raise InputError(f"{self.folder}/{name}: holds {array.dtype} {array.shape}, the index says {dtype} {shape}; prepare it again")
+                raise InputError(
+                    f"{self.folder}/{name}: holds {array.dtype} {array.shape}, the index says {dtype} {shape}; prepare it again"
+                )
 
-    def _open(self, name="clips.npy"): return np.load(self.folder/name, mmap_mode="r")
-    def __len__(self): return len(self.label)
+    def _open(self, name="clips.npy"):
+        return np.load(self.folder / name, mmap_mode="r")
+
+    def __len__(self):
+        return len(self.label)
 
 # %% ../../nbs/data/01_clips.ipynb #4ee04488
 def _manifest(folder):
     "The manifest of a prepared dataset; `InputError` if `folder` is not one."
-    path = folder/"manifest.json"
-    try: manifest = json.loads(path.read_text(encoding="utf-8"))
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"{folder}: not a prepared dataset (no manifest.json); make one with `audiosynth prepare`") from None
-    except (OSError, ValueError) as e: raise InputError(f"{path}: cannot be read ({e}); prepare it again") from e
+        raise InputError(
+            f"{folder}: not a prepared dataset (no manifest.json); make one with `audiosynth prepare`"
+        ) from None
+    except (OSError, ValueError) as e:
+        raise InputError(f"{path}: cannot be read ({e}); prepare it again") from e
     found = manifest.get("format") if isinstance(manifest, dict) else None
-    if found != 1: raise InputError(f"{path}: format {found}, this version reads format 1; prepare it again")
+    if found != 1:
+        raise InputError(f"{path}: format {found}, this version reads format 1; prepare it again")
     missing = {"rate", "samples", "labels", "groups"} - set(manifest)
-    if missing: raise InputError(f"{path}: does not say {', '.join(sorted(missing))}; prepare it again")
+    if missing:
+        raise InputError(f"{path}: does not say {', '.join(sorted(missing))}; prepare it again")
     return manifest
 
 # %% ../../nbs/data/01_clips.ipynb #74d7c5b2
 class ClipsWriter:
     "Write a `Clips` folder clip by clip: `with ClipsWriter(...) as writer: writer.add(...)`."
-    def __init__(self,
-        folder,        # where the dataset will stand
+
+    def __init__(
+        self,
+        folder,  # where the dataset will stand
         *,
-        rate,          # Hz
-        samples,       # of one clip
-        source,        # its name: digits, fsdd, folder …
+        rate,  # Hz
+        samples,  # of one clip
+        source,  # its name: digits, fsdd, folder …
         licence,
         options=None,  # whatever else would be needed to make it again
-        labels=(),     # their names
-        split_by="",   # one sentence: what the splits do and do not share
-        states=0,      # of the notes, in a clip; 0: there are no notes
-        force=False,   # replace a finished dataset?
-        work=None,     # write here until it is finished, and leave it there if it is not; None: a temporary folder
+        labels=(),  # their names
+        split_by="",  # one sentence: what the splits do and do not share
+        states=0,  # of the notes, in a clip; 0: there are no notes
+        force=False,  # replace a finished dataset?
+        work=None,  # write here until it is finished, and leave it there if it is not; None: a temporary folder
     ):
-        self.folder, self.force, self.work = Path(os.path.abspath(folder)), force, work and Path(work)
+        self.folder, self.force, self.work = (
+            Path(os.path.abspath(folder)),
+            force,
+            work and Path(work),
+        )
         self.temporary = work is None
         refuse_target(self.folder, force)
-        self.manifest = dict(format=1, source=source, licence=licence, rate=int(rate), samples=int(samples), states=int(states),
-            options=dict(options or {}), counts={}, labels=list(labels), groups=[], recordings=[], splits=SPLITS,
-            split_by=split_by, files={}, inputs={}, skipped=[])
+        self.manifest = dict(
+            format=1,
+            source=source,
+            licence=licence,
+            rate=int(rate),
+            samples=int(samples),
+            states=int(states),
+            options=dict(options or {}),
+            counts={},
+            labels=list(labels),
+            groups=[],
+            recordings=[],
+            splits=SPLITS,
+            split_by=split_by,
+            files={},
+            inputs={},
+            skipped=[],
+        )
         self.index = {name: array("q") for name in INDEX}
         self.group_ids, self.recording_ids = {}, {}
 
-    def __len__(self): return len(self.index["label"])
+    def __len__(self):
+        return len(self.index["label"])
 
 # %% ../../nbs/data/01_clips.ipynb #1dd1bff2
 def refuse_target(folder, force):
     "Raise `InputError` unless a dataset may be written to `folder`."
-    if not os.path.lexists(folder): return
-    if not folder.is_dir(): raise InputError(f"{folder}: is a file; choose another output folder")
-    try: found = set(os.listdir(folder))
-    except OSError as e: raise InputError(f"{folder}: {e.strerror.lower()}; choose another output folder") from e
-    if not found: return
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is a file; choose another output folder")
+    try:
+        found = set(os.listdir(folder))
+    except OSError as e:
+        raise InputError(f"{folder}: {e.strerror.lower()}; choose another output folder") from e
+    if not found:
+        return
     if not {"manifest.json", "clips.npy", "index.npz"} <= found:
-        raise InputError(f"{folder}: holds something else than a dataset; choose another output folder")
-    if not force: raise InputError(f"{folder}: already holds a dataset; choose another output folder, or force replacing it")
+        raise InputError(
+            f"{folder}: holds something else than a dataset; choose another output folder"
+        )
+    if not force:
+        raise InputError(
+            f"{folder}: already holds a dataset; choose another output folder, or force replacing it"
+        )
 
 # %% ../../nbs/data/01_clips.ipynb #73966904
 HEADER = 128  # bytes
 
-@patch
-def _arrays(self:ClipsWriter):
-    "[(file name, type, shape of one clip's entry)] of the arrays there are to write."
-    return [("clips.npy", "<i2", (self.manifest["samples"],)), ("roll.npy", "|u1", (self.manifest["states"], KEYS))
-           ][:2 if self.manifest["states"] else 1]
 
 @patch
-def settle(self:ClipsWriter):
+def _arrays(self: ClipsWriter):
+    "[(file name, type, shape of one clip's entry)] of the arrays there are to write."
+    return [
+        ("clips.npy", "<i2", (self.manifest["samples"],)),
+        ("roll.npy", "|u1", (self.manifest["states"], KEYS)),
+    ][: 2 if self.manifest["states"] else 1]
+
+
+@patch
+def settle(self: ClipsWriter):
     "Write the headers of the arrays for the clips there are now; what stands behind those clips is cut off."
     for file, (_, kind, shape) in zip(self.files, self._arrays()):
         file.seek(0)
-        np.lib.format.write_array_header_1_0(file, dict(descr=kind, fortran_order=False, shape=(len(self), *shape)))
+        np.lib.format.write_array_header_1_0(
+            file, dict(descr=kind, fortran_order=False, shape=(len(self), *shape))
+        )
         assert file.tell() == HEADER
         file.truncate(HEADER + len(self) * int(np.prod(shape)) * np.dtype(kind).itemsize)
         file.seek(0, os.SEEK_END)
 
 # %% ../../nbs/data/01_clips.ipynb #f2f5a15b
 @patch
-def __enter__(self:ClipsWriter):
+def __enter__(self: ClipsWriter):
     parent = self.folder.parent
     self.made, self.files = missing_parents(self.folder), []
     try:
-        if self.temporary: self.work = parent/f".{self.folder.name}.{secrets.token_hex(4)}.tmp"
+        if self.temporary:
+            self.work = parent / f".{self.folder.name}.{secrets.token_hex(4)}.tmp"
         self.work.mkdir(parents=True, exist_ok=not self.temporary)
-        for name, *_ in self._arrays(): self.files.append(open(self.work/name, "r+b" if (self.work/name).exists() else "w+b"))
-        if self.temporary: self.settle()
+        for name, *_ in self._arrays():
+            self.files.append(
+                open(self.work / name, "r+b" if (self.work / name).exists() else "w+b")
+            )
+        if self.temporary:
+            self.settle()
     except OSError as e:
         self._leave()
         raise cannot_write(self.folder, e) from e
@@ -145,148 +226,207 @@ def __enter__(self:ClipsWriter):
 
 # %% ../../nbs/data/01_clips.ipynb #fdff243d
 @patch
-def add(self:ClipsWriter,
-    clip,           # (samples,) int16
+def add(
+    self: ClipsWriter,
+    clip,  # (samples,) int16
     *,
-    roll=None,      # (states, 89) uint8, if there are notes
-    **row,          # as for `describe`
-):                  # index of this clip
+    roll=None,  # (states, 89) uint8, if there are notes
+    **row,  # as for `describe`
+):  # index of this clip
     "Append one clip."
     for file, array, (name, kind, shape) in zip(self.files, (clip, roll), self._arrays()):
         array = np.asarray(array)
-        assert array.dtype == np.dtype(kind) and array.shape == shape, (name, array.dtype, array.shape)
+        assert array.dtype == np.dtype(kind) and array.shape == shape, (
+            name,
+            array.dtype,
+            array.shape,
+        )
         file.write(array.astype(kind, copy=False).tobytes())
     self.describe(1, **row)
     return len(self) - 1
 
+
 @patch
-def describe(self:ClipsWriter,
-    n,              # clips
+def describe(
+    self: ClipsWriter,
+    n,  # clips
     *,
-    label=None,     # its name, or None
-    group="",       # speaker or recording
-    recording=None, # its name; None: the group's
-    split=0,        # 0 train, 1 validation, 2 test; of this and the next two either one number or (n,) of them
-    previous=-1,    # index of the clip that ends where this one begins, in the same recording
-    start=0,        # samples from the recording's beginning
+    label=None,  # its name, or None
+    group="",  # speaker or recording
+    recording=None,  # its name; None: the group's
+    split=0,  # 0 train, 1 validation, 2 test; of this and the next two either one number or (n,) of them
+    previous=-1,  # index of the clip that ends where this one begins, in the same recording
+    start=0,  # samples from the recording's beginning
 ):
     "What the index says of the next `n` clips."
     number = lambda name, ids: ids.setdefault(name, len(ids))
-    row = dict(label=-1 if label is None else self.manifest["labels"].index(label), group=number(group, self.group_ids), split=split,
-               previous=previous, start=start, recording=number(group if recording is None else recording, self.recording_ids))
-    for name, value in row.items(): self.index[name].frombytes(np.broadcast_to(np.asarray(value, "int64"), n).tobytes())
+    row = dict(
+        label=-1 if label is None else self.manifest["labels"].index(label),
+        group=number(group, self.group_ids),
+        split=split,
+        previous=previous,
+        start=start,
+        recording=number(group if recording is None else recording, self.recording_ids),
+    )
+    for name, value in row.items():
+        self.index[name].frombytes(np.broadcast_to(np.asarray(value, "int64"), n).tobytes())
 
 # %% ../../nbs/data/01_clips.ipynb #8317991f
 @patch
-def _finish(self:ClipsWriter):
+def _finish(self: ClipsWriter):
     "Write index and manifest, then rename the folder into place."
     self.settle()
-    for file in self.files: file.close()
-    np.savez(self.work/"index.npz", **{k: np.array(v, "int64") for k, v in self.index.items()})
+    for file in self.files:
+        file.close()
+    np.savez(self.work / "index.npz", **{k: np.array(v, "int64") for k, v in self.index.items()})
     split = np.array(self.index["split"], "int64")
-    self.manifest |= dict(groups=list(self.group_ids), recordings=list(self.recording_ids),
-        files={name: sha256_of(self.work/name) for name in ["index.npz", *(name for name, *_ in self._arrays())]},
-        counts={name: int((split == i).sum()) for i, name in enumerate(SPLITS)} | self.manifest["counts"])
+    self.manifest |= dict(
+        groups=list(self.group_ids),
+        recordings=list(self.recording_ids),
+        files={
+            name: sha256_of(self.work / name)
+            for name in ["index.npz", *(name for name, *_ in self._arrays())]
+        },
+        counts={name: int((split == i).sum()) for i, name in enumerate(SPLITS)}
+        | self.manifest["counts"],
+    )
     text = json.dumps(self.manifest, indent=1, ensure_ascii=False)
-    (self.work/"manifest.json").write_text(text + "\n", encoding="utf-8")
+    (self.work / "manifest.json").write_text(text + "\n", encoding="utf-8")
     refuse_target(self.folder, self.force)
     old = self.work.with_suffix(".old")
-    if self.folder.exists(): self.folder.rename(old)
-    try: self.work.rename(self.folder)
+    if self.folder.exists():
+        self.folder.rename(old)
+    try:
+        self.work.rename(self.folder)
     except OSError:
-        if old.exists(): old.rename(self.folder)
+        if old.exists():
+            old.rename(self.folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
 
 # %% ../../nbs/data/01_clips.ipynb #53a954f7
 @patch
-def _leave(self:ClipsWriter):
+def _leave(self: ClipsWriter):
     "Close the files, and remove a temporary folder and the parents made for it."
     for file in self.files:
-        try: file.close()
-        except OSError: pass  # a full disk: what is still buffered cannot be written, and need not be
-    if self.temporary: remove_folder(self.work, self.made)
+        try:
+            file.close()
+        except OSError:
+            pass  # a full disk: what is still buffered cannot be written, and need not be
+    if self.temporary:
+        remove_folder(self.work, self.made)
 
 # %% ../../nbs/data/01_clips.ipynb #50d97729
 @patch
-def __exit__(self:ClipsWriter, kind, error, trace):
+def __exit__(self: ClipsWriter, kind, error, trace):
     if kind is None:
-        try: return self._finish()
-        except BaseException as e: error = e
+        try:
+            return self._finish()
+        except BaseException as e:
+            error = e
     self._leave()
-    if isinstance(error, OSError) and (kind is None or error.errno in FULL): raise cannot_write(self.folder, error) from error
-    if kind is None: raise error
+    if isinstance(error, OSError) and (kind is None or error.errno in FULL):
+        raise cannot_write(self.folder, error) from error
+    if kind is None:
+        raise error
 
 # %% ../../nbs/data/01_clips.ipynb #4d13cc86
 @patch
-def __repr__(self:Clips):
-    hours, per = len(self) * self.samples / self.rate / 3600, np.bincount(self.split, minlength=len(SPLITS))
+def __repr__(self: Clips):
+    hours, per = (
+        len(self) * self.samples / self.rate / 3600,
+        np.bincount(self.split, minlength=len(SPLITS)),
+    )
     length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"
     splits = ", ".join(f"{n:,} {name}" for n, name in zip(per, SPLITS))
-    return (f"Clips({str(self.folder)!r}): {len(self):,} clips of {self.samples} samples at {self.rate} Hz, {length}\n"
-            f"{splits}; {len(self.labels)} labels, {len(self.groups)} groups; {shorten(self.manifest.get('licence', 'no licence'), 60, placeholder=' …')}")
+    return (
+        f"Clips({str(self.folder)!r}): {len(self):,} clips of {self.samples} samples at {self.rate} Hz, {length}\n"
+        f"{splits}; {len(self.labels)} labels, {len(self.groups)} groups; {shorten(self.manifest.get('licence', 'no licence'), 60, placeholder=' …')}"
+    )
 
 # %% ../../nbs/data/01_clips.ipynb #30330499
 @patch
-def where(self:Clips,
-    split=None, # train, validation or test; None for all
-    label=None, # a name or its number; None for all
-):              # indices, int64
+def where(
+    self: Clips,
+    split=None,  # train, validation or test; None for all
+    label=None,  # a name or its number; None for all
+):  # indices, int64
     "Indices of the clips of a split and a label."
     chosen = np.ones(len(self), bool)
-    if split is not None: chosen &= self.split == _number(split, SPLITS, f"{self.folder}: split")
-    if label is not None: chosen &= self.label == _number(label, self.labels, f"{self.folder}: label")
+    if split is not None:
+        chosen &= self.split == _number(split, SPLITS, f"{self.folder}: split")
+    if label is not None:
+        chosen &= self.label == _number(label, self.labels, f"{self.folder}: label")
     return np.flatnonzero(chosen)
 
 # %% ../../nbs/data/01_clips.ipynb #2c547733
 def _number(name, names, what):
     "The number of `name` among `names`; `InputError` if there is none."
-    if isinstance(name, str) and name in names: return names.index(name)
-    if not isinstance(name, str) and 0 <= name < len(names): return int(name)
-    raise InputError(f"{what} {name!r}: unknown; choose one of {', '.join(names) or '(it has none)'}")
+    if isinstance(name, str) and name in names:
+        return names.index(name)
+    if not isinstance(name, str) and 0 <= name < len(names):
+        return int(name)
+    raise InputError(
+        f"{what} {name!r}: unknown; choose one of {', '.join(names) or '(it has none)'}"
+    )
 
 # %% ../../nbs/data/01_clips.ipynb #4390d7b9
 @patch
-def waves(self:Clips,
-    indices, # (batch,) ints; −1 is not a clip
-):           # (batch, samples) float32, −1..1
+def waves(
+    self: Clips,
+    indices,  # (batch,) ints; −1 is not a clip
+):  # (batch, samples) float32, −1..1
     "The sound of some clips."
     return self._open()[self._checked(indices)].astype("float32") / 32768
 
+
 @patch
-def _checked(self:Clips, indices):
+def _checked(self: Clips, indices):
     "`indices` as an array, if there are such clips."
     indices = np.asarray(indices, "int64")
-    if indices.ndim != 1: raise ValueError(f"indices have shape {indices.shape}, not (batch,)")
+    if indices.ndim != 1:
+        raise ValueError(f"indices have shape {indices.shape}, not (batch,)")
     if len(indices) and not (indices.min() >= 0 and indices.max() < len(self)):
-        raise IndexError(f"{self.folder}: indices run from {indices.min()} to {indices.max()}, clips from 0 to {len(self) - 1}")
+        raise IndexError(
+            f"{self.folder}: indices run from {indices.min()} to {indices.max()}, clips from 0 to {len(self) - 1}"
+        )
     return indices
 
 # %% ../../nbs/data/01_clips.ipynb #49c93b64
 @patch
-def rolls(self:Clips,
-    indices, # (batch,) ints
-):           # (batch, states, 89) uint8
+def rolls(
+    self: Clips,
+    indices,  # (batch,) ints
+):  # (batch, states, 89) uint8
     "The notes of some clips."
-    if not self.states: raise InputError(f"{self.folder}: a dataset without notes; prepare one from recordings with MIDI")
+    if not self.states:
+        raise InputError(
+            f"{self.folder}: a dataset without notes; prepare one from recordings with MIDI"
+        )
     return np.asarray(self._open("roll.npy")[self._checked(indices)])
 
+
 @patch
-def histories(self:Clips,
-    indices, # (batch,) ints
-):           # (batch, 2 * states, 89) uint8
+def histories(
+    self: Clips,
+    indices,  # (batch,) ints
+):  # (batch, 2 * states, 89) uint8
     "The notes of the clip before each, and then its own; zeros before a recording's first clip."
     before = self.previous[self._checked(indices)]
     past = self.rolls(np.maximum(before, 0)) * (before >= 0)[:, None, None].astype("uint8")
     return np.concatenate([past, self.rolls(indices)], axis=1)
 
+
 @patch
-def pasts(self:Clips,
-    indices, # (batch,) ints
-):           # (batch, samples // 2) float32, −1..1
+def pasts(
+    self: Clips,
+    indices,  # (batch,) ints
+):  # (batch, samples // 2) float32, −1..1
     "The second half of the clip before each; silence before a recording's first clip."
     before = self.previous[self._checked(indices)]
-    return self.waves(np.maximum(before, 0))[:, self.samples - self.samples // 2:] * (before >= 0)[:, None].astype("float32")
+    return self.waves(np.maximum(before, 0))[:, self.samples - self.samples // 2 :] * (before >= 0)[
+        :, None
+    ].astype("float32")
 
 # %% ../../nbs/data/01_clips.ipynb #742cf12a
 @lru_cache(maxsize=4)
@@ -296,30 +436,36 @@ def _pass_order(seed, number, n):
 
 # %% ../../nbs/data/01_clips.ipynb #4c8f8082
 @patch
-def indices(self:Clips,
-    step,          # 0, 1, 2 …
-    batch,         # clips in a batch
+def indices(
+    self: Clips,
+    step,  # 0, 1, 2 …
+    batch,  # clips in a batch
     *,
     seed=0,
     split="train",
-):                 # (batch,) int64
+):  # (batch,) int64
     "Which clips batch number `step` holds; it may straddle two passes."
     rows = self.where(split)
-    if not len(rows): raise InputError(f"{self.folder}: no clips in the {split} split; it has {self.manifest['counts']}")
+    if not len(rows):
+        raise InputError(
+            f"{self.folder}: no clips in the {split} split; it has {self.manifest['counts']}"
+        )
     number, place = divmod(np.arange(step * batch, (step + 1) * batch), len(rows))
     drawn = np.empty(batch, "int64")
-    for n in np.unique(number): drawn[number == n] = rows[_pass_order(seed, int(n), len(rows))[place[number == n]]]
+    for n in np.unique(number):
+        drawn[number == n] = rows[_pass_order(seed, int(n), len(rows))[place[number == n]]]
     return drawn
 
 # %% ../../nbs/data/01_clips.ipynb #6f60aa67
 @patch
-def batches(self:Clips,
-    batch,         # clips in a batch
+def batches(
+    self: Clips,
+    batch,  # clips in a batch
     *,
     seed=0,
     start_step=0,  # where to take up again
     split="train",
-):                 # endless; dicts of wave (batch, samples) float32 and label (batch,) int32
+):  # endless; dicts of wave (batch, samples) float32 and label (batch,) int32
     "The batches of a run, from any step on."
     step = start_step
     while True:
@@ -330,12 +476,17 @@ def batches(self:Clips,
 # %% ../../nbs/data/01_clips.ipynb #a67e2734
 def streamed(
     elements,  # a function that gives an iterator, as a rule an endless one
-    form,      # `tf.TensorSpec`s, structured as an element is
+    form,  # `tf.TensorSpec`s, structured as an element is
     *,
-    ahead=2,   # elements made before they are asked for
-):             # a `tf.data.Dataset`
+    ahead=2,  # elements made before they are asked for
+):  # a `tf.data.Dataset`
     "What an iterator gives, made ahead in a thread."
     import tensorflow as tf  # five seconds, which whoever only prepares need not wait
+
     options = tf.data.Options()
     options.autotune.enabled = False
-    return tf.data.Dataset.from_generator(elements, output_signature=form).prefetch(ahead).with_options(options)
+    return (
+        tf.data.Dataset.from_generator(elements, output_signature=form)
+        .prefetch(ahead)
+        .with_options(options)
+    )

@@ -7,7 +7,13 @@ __all__ = ['NOTHING', 'Recording', 'cut_to_part', 'write_part', 'cut_in_place', 
            'fingerprint']
 
 # %% ../../nbs/data/09_cutting.ipynb #b74e5686
-import fcntl, hashlib, json, os, pickle, secrets, shutil
+import fcntl
+import hashlib
+import json
+import os
+import pickle
+import secrets
+import shutil
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -19,68 +25,111 @@ from threading import Semaphore
 import numpy as np
 
 from .clips import HEADER, KEYS, pcm16
-from .files import InputError, cannot_write, missing_parents, remove_folder, sha256_of
+from audiosynth.data.files import (
+    InputError,
+    cannot_write,
+    missing_parents,
+    remove_folder,
+    sha256_of,
+)
 from .recordings import BadAudio, blocks, cut, sounding
 
 # %% ../../nbs/data/09_cutting.ipynb #63a4927d
 @dataclass(frozen=True)
 class Recording:
     "One file to be cut into clips."
-    name: str                      # as messages and the manifest call it
-    audio: object                  # its path, its bytes, or a picklable function that gives one of these or an open file
+
+    name: str  # as messages and the manifest call it
+    audio: object  # its path, its bytes, or a picklable function that gives one of these or an open file
     label: str | None = None
-    group: str = ""                # whom splits must not share: a speaker, a recording
-    split: int | None = None       # None: by group, once it is known which files can be read
-    source_rate: int | None = None # Hz; another one is an error
-    roll: object = None            # notes: a picklable function (samples in all, *, rate, samples, states, start, overlap) → (clips, states, 89) uint8
-    seconds: float | None = None   # how long it is said to be; one that is 1 s and more off is an error
-    sha256: str | None = None      # of the file; another one is an error
+    group: str = ""  # whom splits must not share: a speaker, a recording
+    split: int | None = None  # None: by group, once it is known which files can be read
+    source_rate: int | None = None  # Hz; another one is an error
+    roll: object = None  # notes: a picklable function (samples in all, *, rate, samples, states, start, overlap) → (clips, states, 89) uint8
+    seconds: float | None = (
+        None  # how long it is said to be; one that is 1 s and more off is an error
+    )
+    sha256: str | None = None  # of the file; another one is an error
 
 # %% ../../nbs/data/09_cutting.ipynb #fcd4166a
-NOTHING = dict(clips=0, start=0, padded=0, clipped=0, sha256=None, why=None)  # what a slip says before anything is done
+NOTHING = dict(
+    clips=0, start=0, padded=0, clipped=0, sha256=None, why=None
+)  # what a slip says before anything is done
+
 
 def cut_to_part(
-    recording, # a `Recording`
-    stem,      # of the part's files: `stem.clips`, `stem.roll` and `stem.json`
-    **options, # as `write_part` asks
-):             # what `stem.json` holds
+    recording,  # a `Recording`
+    stem,  # of the part's files: `stem.clips`, `stem.roll` and `stem.json`
+    **options,  # as `write_part` asks
+):  # what `stem.json` holds
     "Cut `recording` into files of its own, whole or not at all; a part that is there is left as it is."
-    if os.path.exists(f"{stem}.json"): return json.loads(Path(f"{stem}.json").read_text()) | {"stem": stem}  # of one who was stopped
+    if os.path.exists(f"{stem}.json"):
+        return json.loads(Path(f"{stem}.json").read_text()) | {
+            "stem": stem
+        }  # of one who was stopped
     if not os.path.isdir(os.path.dirname(stem)):
-        raise InputError(f"{os.path.dirname(stem)}: not seen by a worker; on a cluster, --out must be on a disk that all workers share")
-    mine = f"{stem}.{secrets.token_hex(4)}"                      # one who was stopped may still be writing
+        raise InputError(
+            f"{os.path.dirname(stem)}: not seen by a worker; on a cluster, --out must be on a disk that all workers share"
+        )
+    mine = f"{stem}.{secrets.token_hex(4)}"  # one who was stopped may still be writing
     try:
         slip = dict(NOTHING, stem=stem)
         with ExitStack() as stack:
-            files = [stack.enter_context(open(f"{mine}.{kind}", "wb")) for kind in ("clips", "roll")[:2 if options["states"] else 1]]
-            try: slip |= write_part(recording, files, **options)
-            except BadAudio as e: slip["why"] = str(e)
+            files = [
+                stack.enter_context(open(f"{mine}.{kind}", "wb"))
+                for kind in ("clips", "roll")[: 2 if options["states"] else 1]
+            ]
+            try:
+                slip |= write_part(recording, files, **options)
+            except BadAudio as e:
+                slip["why"] = str(e)
         Path(f"{mine}.json").write_text(json.dumps(slip))
-        for kind in ("clips", "roll", "json")[0 if slip["clips"] else 2:]:
-            if os.path.exists(f"{mine}.{kind}"): os.replace(f"{mine}.{kind}", f"{stem}.{kind}")
+        for kind in ("clips", "roll", "json")[0 if slip["clips"] else 2 :]:
+            if os.path.exists(f"{mine}.{kind}"):
+                os.replace(f"{mine}.{kind}", f"{stem}.{kind}")
     finally:
-        for kind in ("clips", "roll", "json"): Path(f"{mine}.{kind}").unlink(missing_ok=True)
+        for kind in ("clips", "roll", "json"):
+            Path(f"{mine}.{kind}").unlink(missing_ok=True)
     return slip
 
 # %% ../../nbs/data/09_cutting.ipynb #65129d7e
 def write_part(recording, files, *, rate, samples, overlap, one_clip, trim_db, states):
     "Append clips (int16) to the first of `files`, their notes (uint8) to the second; returns what there is to know about them."
     audio = recording.audio() if callable(recording.audio) else recording.audio
-    slip, options = dict(clips=0, padded=0, clipped=0, start=0), dict(source_rate=recording.source_rate)
+    slip, options = (
+        dict(clips=0, padded=0, clipped=0, start=0),
+        dict(source_rate=recording.source_rate),
+    )
     with _checksum(recording, audio) as checksum:
         if trim_db is not None:
             options["between"], length, source_hz = sounding(audio, trim_db=trim_db, **options)
             slip["start"] = round(options["between"][0] * rate / source_hz)
-        with _beside(_write_clips, files[0], slip, samples=samples, overlap=overlap, one_clip=one_clip) as give:
-            for block in blocks(audio, rate=rate, **options): give(block)
+        with _beside(
+            _write_clips, files[0], slip, samples=samples, overlap=overlap, one_clip=one_clip
+        ) as give:
+            for block in blocks(audio, rate=rate, **options):
+                give(block)
         total = slip.pop("total")
         seconds = total / rate if trim_db is None else length / source_hz
         if recording.seconds is not None and abs(seconds - recording.seconds) >= 1:
             raise BadAudio(f"{seconds:.1f} s long, where {recording.seconds:.1f} s were promised")
-        if states: _write_roll(recording.roll, files[1], slip["clips"], total, rate=rate, samples=samples, states=states, start=slip["start"], overlap=overlap)
+        if states:
+            _write_roll(
+                recording.roll,
+                files[1],
+                slip["clips"],
+                total,
+                rate=rate,
+                samples=samples,
+                states=states,
+                start=slip["start"],
+                overlap=overlap,
+            )
         slip["sha256"] = checksum()
-    if hasattr(audio, "close"): audio.close()
+    if hasattr(audio, "close"):
+        audio.close()
     return slip
+
 
 def _write_clips(blocks, file, slip, **as_clips):
     "Append the clips of a recording to `file`, and count them."
@@ -89,98 +138,140 @@ def _write_clips(blocks, file, slip, **as_clips):
         slip["padded"] += sounds < as_clips["samples"]
         file.write(np.ascontiguousarray(clip))
 
+
 def _sixteen_bits(blocks, slip):
     "The blocks as int16; `slip` is told how many samples there were, and whether any was beyond full scale."
     slip["total"] = 0
     for block in blocks:
         slip["total"] += len(block)
         whole = pcm16(block).astype("<i2", copy=False)
-        if whole.max(initial=0) == 32767 or whole.min(initial=0) == -32768: slip["clipped"] |= int(np.abs(block).max() > 1.001)
+        if whole.max(initial=0) == 32767 or whole.min(initial=0) == -32768:
+            slip["clipped"] |= int(np.abs(block).max() > 1.001)
         yield whole
 
 # %% ../../nbs/data/09_cutting.ipynb #e4143af8
 @contextmanager
 def _beside(work, *args, **options):
     "A function that gives one item after another to `work(items, *args, **options)`, which runs in a thread of its own."
-    queue, room = SimpleQueue(), Semaphore(2)              # to put the end into the queue never waits, even when Ctrl-C comes twice
-    def give(item): room.acquire(); queue.put(item)
+    queue, room = (
+        SimpleQueue(),
+        Semaphore(2),
+    )  # to put the end into the queue never waits, even when Ctrl-C comes twice
+
+    def give(item):
+        room.acquire()
+        queue.put(item)
+
     def given():
         while (item := queue.get()) is not None:
             room.release()
             yield item
+
     def working(items):
-        try: work(items, *args, **options)
-        finally: deque(items, 0)                        # if it failed: nobody must wait until there is room
+        try:
+            work(items, *args, **options)
+        finally:
+            deque(items, 0)  # if it failed: nobody must wait until there is room
+
     with ThreadPoolExecutor(1) as thread:
         try:
             done = thread.submit(working, given())
             yield give
-        finally: queue.put(None)
+        finally:
+            queue.put(None)
     done.result()
 
 # %% ../../nbs/data/09_cutting.ipynb #406d5c35
 def cut_in_place(
-    recording, # a `Recording`
-    files,     # the open arrays, at their ends
-    **options, # as `write_part` asks
-):             # what a part's slip holds
+    recording,  # a `Recording`
+    files,  # the open arrays, at their ends
+    **options,  # as `write_part` asks
+):  # what a part's slip holds
     "Append a recording's clips and notes to `files`, whole or not at all."
     slip, ends = dict(NOTHING, stem=None), [file.tell() for file in files]
-    try: slip |= write_part(recording, files, **options)
+    try:
+        slip |= write_part(recording, files, **options)
     except BaseException as e:
-        for file, end in zip(files, ends): file.truncate(file.seek(end))
-        if not isinstance(e, BadAudio): raise
+        for file, end in zip(files, ends):
+            file.truncate(file.seek(end))
+        if not isinstance(e, BadAudio):
+            raise
         slip["why"] = str(e)
-    for file in files: file.flush()
+    for file in files:
+        file.flush()
     return slip
 
 # %% ../../nbs/data/09_cutting.ipynb #d7e4b9a6
 @contextmanager
 def _checksum(recording, audio):
     "A function that gives the SHA-256 of a recording's file, which is computed meanwhile; `BadAudio` if another one was promised."
+
     def checked():
-        if isinstance(recording.audio, bytes) and not recording.sha256: return None
-        try: found = hashlib.sha256(audio).hexdigest() if isinstance(audio, bytes) else sha256_of(audio)
-        except OSError as e: raise BadAudio((e.strerror or str(e)).lower()) from e
-        if recording.sha256 and found != recording.sha256.lower(): raise BadAudio(f"its SHA-256 is {found}, not {recording.sha256}")
+        if isinstance(recording.audio, bytes) and not recording.sha256:
+            return None
+        try:
+            found = (
+                hashlib.sha256(audio).hexdigest() if isinstance(audio, bytes) else sha256_of(audio)
+            )
+        except OSError as e:
+            raise BadAudio((e.strerror or str(e)).lower()) from e
+        if recording.sha256 and found != recording.sha256.lower():
+            raise BadAudio(f"its SHA-256 is {found}, not {recording.sha256}")
         return found
+
     with ThreadPoolExecutor(1) as beside:
         result = beside.submit(checked)
-        if recording.sha256 or hasattr(audio, "read"): result.result()
+        if recording.sha256 or hasattr(audio, "read"):
+            result.result()
         yield result.result
+
 
 def _write_roll(roll, file, clips, total, **options):
     "Write the notes of a recording's clips, one after the other."
     n, shape = 0, (options["states"], KEYS)
-    for n, states in enumerate(roll(total, **options) if roll else np.zeros((clips, *shape), "uint8"), 1):
+    for n, states in enumerate(
+        roll(total, **options) if roll else np.zeros((clips, *shape), "uint8"), 1
+    ):
         assert states.dtype == np.uint8 and states.shape == shape, (states.dtype, states.shape)
-        if n <= clips: file.write(np.ascontiguousarray(states))
+        if n <= clips:
+            file.write(np.ascontiguousarray(states))
     assert n >= clips, f"{n} rolls for {clips} clips"
 
 # %% ../../nbs/data/09_cutting.ipynb #5c644554
 def unfinished(
-    out, # a dataset's folder
-):       # a folder beside it
+    out,  # a dataset's folder
+):  # a folder beside it
     "Where a dataset stands until it is finished."
     out = Path(os.path.abspath(out))
     return out.with_name(f".{out.name}.unfinished")
 
+
 class Busy(InputError):
     "Another process is making the same dataset."
+
 
 @contextmanager
 def locked(folder):
     "Make `folder` and hold its lock; `Busy` if another process does."
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        try: file = open(folder/"lock", "w")
-        except FileNotFoundError: continue            # it was just finished and removed
+        try:
+            file = open(folder / "lock", "w")
+        except FileNotFoundError:
+            continue  # it was just finished and removed
         with file:
-            try: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError: raise Busy(f"{folder}: another process is making this dataset; wait for it") from None
-            except OSError: pass                      # a file system without locks
-            try: there = os.stat(folder/"lock").st_ino
-            except FileNotFoundError: there = None
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy(
+                    f"{folder}: another process is making this dataset; wait for it"
+                ) from None
+            except OSError:
+                pass  # a file system without locks
+            try:
+                there = os.stat(folder / "lock").st_ino
+            except FileNotFoundError:
+                there = None
             if there == os.fstat(file.fileno()).st_ino:
                 yield
                 return
@@ -188,21 +279,35 @@ def locked(folder):
 # %% ../../nbs/data/09_cutting.ipynb #70780d81
 def _begun(work, command, force):
     "Was this very command begun in `work`? If another one was, raise `InputError`, or remove it where `force` says so."
-    try: before = json.loads((work/"command.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError): before = {}
-    if before == command: return True
+    try:
+        before = json.loads((work / "command.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = {}
+    if before == command:
+        return True
     if before and not force and _anything(work):
-        changed = ", ".join(f"{k} was {before.get(k)}, now {command.get(k)}" for k in before | command if before.get(k) != command.get(k))
-        raise InputError(f"{work}: begun by another command ({changed}); give that one again, or force beginning anew")
+        changed = ", ".join(
+            f"{k} was {before.get(k)}, now {command.get(k)}"
+            for k in before | command
+            if before.get(k) != command.get(k)
+        )
+        raise InputError(
+            f"{work}: begun by another command ({changed}); give that one again, or force beginning anew"
+        )
     for path in work.iterdir():
-        if path.is_dir(): shutil.rmtree(path)
-        elif path.name != "lock": path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "lock":
+            path.unlink()
     return False
+
 
 def _anything(work):
     "Is there sound in `work` that was cut already?"
-    whole = [p for p in (work/"parts").glob("*.clips") if p.name.count(".") == 1]
-    return any(p.stat().st_size for p in whole) or any(p.stat().st_size > HEADER for p in (work/"dataset").glob("clips.npy"))
+    whole = [p for p in (work / "parts").glob("*.clips") if p.name.count(".") == 1]
+    return any(p.stat().st_size for p in whole) or any(
+        p.stat().st_size > HEADER for p in (work / "dataset").glob("clips.npy")
+    )
 
 # %% ../../nbs/data/09_cutting.ipynb #94ad76b0
 @contextmanager
@@ -214,25 +319,37 @@ def workplace(target, command, force):
             begun = _begun(work, command, force)
             try:
                 if not begun:
-                    for name in ("parts", "dataset"): (work/name).mkdir()
-                    (work/"command.new").write_text(json.dumps(command, indent=1), encoding="utf-8")
-                    os.replace(work/"command.new", work/"command.json")
-                yield work if (work/"dataset").exists() else None      # it was stopped after the very last rename
+                    for name in ("parts", "dataset"):
+                        (work / name).mkdir()
+                    (work / "command.new").write_text(
+                        json.dumps(command, indent=1), encoding="utf-8"
+                    )
+                    os.replace(work / "command.new", work / "command.json")
+                yield (
+                    work if (work / "dataset").exists() else None
+                )  # it was stopped after the very last rename
             except BaseException as e:
-                if isinstance(e, OSError): e = cannot_write(target, e)
-                if not _anything(work): remove_folder(work, made)
-                elif isinstance(e, InputError): e = type(e)(f"{e}; what is done is kept, the same command goes on")
+                if isinstance(e, OSError):
+                    e = cannot_write(target, e)
+                if not _anything(work):
+                    remove_folder(work, made)
+                elif isinstance(e, InputError):
+                    e = type(e)(f"{e}; what is done is kept, the same command goes on")
                 raise e
             remove_folder(work)
-    except OSError as e: raise cannot_write(target, e) from e
+    except OSError as e:
+        raise cannot_write(target, e) from e
 
 # %% ../../nbs/data/09_cutting.ipynb #ed1cab55
 def fingerprint(recording):
     "Sixteen hexadecimal digits that change when the recording does."
     audio = recording.audio
-    if callable(audio): audio = pickle.dumps(audio)
+    if callable(audio):
+        audio = pickle.dumps(audio)
     elif not isinstance(audio, bytes):
-        try: audio = repr((str(audio), os.stat(audio).st_size, os.stat(audio).st_mtime_ns)).encode()
-        except OSError: audio = b"cannot be read"
+        try:
+            audio = repr((str(audio), os.stat(audio).st_size, os.stat(audio).st_mtime_ns)).encode()
+        except OSError:
+            audio = b"cannot be read"
     said = repr(replace(recording, audio=None, roll=None)).encode() + pickle.dumps(recording.roll)
     return hashlib.sha256(audio + said).hexdigest()[:16]

@@ -4,10 +4,15 @@
 
 # %% auto #0
 __all__ = ['FULL', 'InputError', 'DiskFull', 'missing_parents', 'cannot_write', 'sha256_of', 'remove_folder', 'write_json',
-           'nearest']
+           'look_up']
 
 # %% ../../nbs/data/12_files.ipynb #fc0310e5
-import difflib, errno, hashlib, json, os, shutil
+import difflib
+import errno
+import hashlib
+import json
+import os
+import shutil
 from pathlib import Path
 
 # %% ../../nbs/data/12_files.ipynb #026a6f25
@@ -15,37 +20,50 @@ class InputError(ValueError):
     "Bad input of the user's: one line that names the file, what is wrong and what to do."
 
 # %% ../../nbs/data/12_files.ipynb #7995ccf0
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no space, no quota, file too large for this system
+FULL = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+}  # no space, no quota, file too large for this system
+
 
 class DiskFull(InputError):
     "The disk ran full while writing; nothing half written is left where a whole thing should be."
 
 # %% ../../nbs/data/12_files.ipynb #f2f5a15b
-def missing_parents(folder): # the nearest first
+def missing_parents(folder):  # the nearest first
     "The parents that `folder` will need and that do not exist yet."
     return [p for p in folder.parents if not p.exists()]
 
 # %% ../../nbs/data/12_files.ipynb #38411c14
 def cannot_write(folder, e):
     "The `InputError` that says why `folder` could not be written."
-    if e.errno in FULL: return DiskFull(f"{folder}: the disk is full; make room and try again")
-    return InputError(f"{folder}: cannot be written ({(e.strerror or str(e)).lower()}); choose another output folder")
+    if e.errno in FULL:
+        return DiskFull(f"{folder}: the disk is full; make room and try again")
+    return InputError(
+        f"{folder}: cannot be written ({(e.strerror or str(e)).lower()}); choose another output folder"
+    )
 
 # %% ../../nbs/data/12_files.ipynb #8317991f
 def sha256_of(
-    path, # or an open binary file, which is read from its beginning
-):        # hexadecimal digits
+    path,  # or an open binary file, which is read from its beginning
+):  # hexadecimal digits
     "SHA-256 of a file."
-    if hasattr(path, "read"): path.seek(0); return hashlib.file_digest(path, "sha256").hexdigest()
-    with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()
+    if hasattr(path, "read"):
+        path.seek(0)
+        return hashlib.file_digest(path, "sha256").hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 # %% ../../nbs/data/12_files.ipynb #53a954f7
 def remove_folder(folder, parents=()):
     "Remove a folder, and those of `parents` that are then empty."
     shutil.rmtree(folder, ignore_errors=True)
     for parent in parents:
-        try: parent.rmdir()
-        except OSError: break
+        try:
+            parent.rmdir()
+        except OSError:
+            break
 
 # %% ../../nbs/data/12_files.ipynb #a3bf1516
 def write_json(path, content):
@@ -56,8 +74,11 @@ def write_json(path, content):
     os.replace(unfinished, path)
 
 # %% ../../nbs/data/12_files.ipynb #e15ec4e2
-def nearest(name, names, what):  # what was asked for; what there is; what it is
+def look_up(name, names, what):  # what was asked for; what there is; what it is
     "`name` if it is among `names`; otherwise `InputError` with the nearest one."
-    if name in names: return name
+    if name in names:
+        return name
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0)
-    raise InputError(f"{what} {name!r} is unknown: did you mean {near[0]!r}? There are {', '.join(names)}")
+    raise InputError(
+        f"{what} {name!r} is unknown: did you mean {near[0]!r}? There are {', '.join(names)}"
+    )

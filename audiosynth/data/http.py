@@ -6,7 +6,15 @@
 __all__ = ['BLOCK', 'NETWORK', 'WAITS_S', 'is_url', 'web_length', 'not_fetched', 'web_span', 'RangeServer', 'download']
 
 # %% ../../nbs/data/11_http.ipynb #3c858922
-import http.client, os, posixpath, re, threading, time, urllib.error, urllib.parse, urllib.request
+import http.client
+import os
+import posixpath
+import re
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,105 +23,154 @@ from tqdm import tqdm
 from .files import FULL, InputError
 
 # %% ../../nbs/data/11_http.ipynb #b64fd752
-def is_url(path): return bool(re.match(r"https?://", str(path)))
+def is_url(path):
+    return bool(re.match(r"https?://", str(path)))
+
 
 def _answer(url, start, stop=None):
     "An open answer with the bytes of a file from `start` on, where it really begins, and the file's length or None."
-    headers = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}", "Accept-Encoding": "identity"}
+    headers = {
+        "Range": f"bytes={start}-{'' if stop is None else stop - 1}",
+        "Accept-Encoding": "identity",
+    }
     answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30)
     said = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-    if answer.status == 206 and said: return answer, int(said[1]), int(said[2])
+    if answer.status == 206 and said:
+        return answer, int(said[1]), int(said[2])
     return answer, 0, int(answer.headers.get("Content-Length") or 0) or None
 
-BLOCK = 2**18                                    # bytes read at once
-NETWORK = (OSError, http.client.HTTPException)   # what a failing connection raises
+
+BLOCK = 2**18  # bytes read at once
+NETWORK = (OSError, http.client.HTTPException)  # what a failing connection raises
+
 
 def web_length(
     url,
-):      # bytes
+):  # bytes
     "The length of a file on a web server; `InputError` if the server gives no parts of it."
     try:
         answer, _, size = _answer(url, 0, 1)
         answer.close()
-    except (*NETWORK, ValueError) as e: raise not_fetched(url, e) from e
-    if answer.status != 206: raise InputError(f"{url}: this server sends whole files only, no parts (HTTP ranges); download it and give --from FILE")
+    except (*NETWORK, ValueError) as e:
+        raise not_fetched(url, e) from e
+    if answer.status != 206:
+        raise InputError(
+            f"{url}: this server sends whole files only, no parts (HTTP ranges); download it and give --from FILE"
+        )
     return size
+
 
 def not_fetched(url, e):
     "The `InputError` that says why something could not be fetched."
     why = getattr(e, "reason", None) or getattr(e, "strerror", None) or str(e) or type(e).__name__
-    return InputError(f"{url}: cannot be fetched ({why}); try again, or download it yourself and give --from FILE")
+    return InputError(
+        f"{url}: cannot be fetched ({why}); try again, or download it yourself and give --from FILE"
+    )
 
 # %% ../../nbs/data/11_http.ipynb #f715b353
-WAITS_S = [.5, 1, 2, 4, 8]   # before the next attempt
+WAITS_S = [0.5, 1, 2, 4, 8]  # before the next attempt
+
 
 def web_span(
     url,
-    start, # first byte
+    start,  # first byte
     stop,  # the one after the last
-):         # iterator over blocks of bytes
+):  # iterator over blocks of bytes
     "Bytes `start` to `stop` of a file on a web server; a broken connection is taken up again where it broke."
     tries = 0
     while start < stop:
         try:
             answer, first, _ = _answer(url, start, stop)
             with answer:
-                if first != start or answer.status != 206: raise InputError(f"{url}: the server sent other bytes than it was asked for; download it and give --from FILE")
+                if first != start or answer.status != 206:
+                    raise InputError(
+                        f"{url}: the server sent other bytes than it was asked for; download it and give --from FILE"
+                    )
                 while start < stop and (block := answer.read1(min(BLOCK, stop - start))):
                     start, tries = start + len(block), 0
                     yield block
-            if start < stop: raise ConnectionError("the connection was cut")
+            if start < stop:
+                raise ConnectionError("the connection was cut")
         except NETWORK as e:
-            if tries == len(WAITS_S) or _final(e): raise not_fetched(url, e) from e
+            if tries == len(WAITS_S) or _final(e):
+                raise not_fetched(url, e) from e
             time.sleep(WAITS_S[tries])
             tries += 1
 
+
 def _final(e):
     "Is there no sense in another attempt?"
-    if isinstance(e, urllib.error.HTTPError): return e.code < 500 and e.code not in (408, 429)
+    if isinstance(e, urllib.error.HTTPError):
+        return e.code < 500 and e.code not in (408, 429)
     return e.errno in FULL if isinstance(e, OSError) else False
 
 # %% ../../nbs/data/11_http.ipynb #46fc93dd
 class _Ranges(BaseHTTPRequestHandler):
     "Answers a request for a file, or for a part of it."
-    def log_message(self, *_): pass
+
+    def log_message(self, *_):
+        pass
+
     def do_GET(self):
         server = self.server
-        path = server.folder/posixpath.basename(urllib.parse.unquote(urllib.parse.urlsplit(self.path).path))
-        if not path.is_file(): return self.send_error(404)
-        size, asked = path.stat().st_size, re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "") if server.ranges else "")
+        path = server.folder / posixpath.basename(
+            urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
+        )
+        if not path.is_file():
+            return self.send_error(404)
+        size, asked = (
+            path.stat().st_size,
+            re.fullmatch(
+                r"bytes=(\d+)-(\d*)", self.headers.get("Range", "") if server.ranges else ""
+            ),
+        )
         start, stop = (int(asked[1]), min(size, int(asked[2] or size) + 1)) if asked else (0, size)
-        if asked and start >= size: self.send_response(416); self.send_header("Content-Range", f"bytes */{size}"); return self.end_headers()
+        if asked and start >= size:
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{size}")
+            return self.end_headers()
         self.send_response(206 if asked else 200)
-        if asked: self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{size}")
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{size}")
         self.send_header("Content-Length", str(stop - start))
         self.end_headers()
         server.requests.append((start, stop))
         with open(path, "rb") as file:
             file.seek(start)
             while start < stop and (block := file.read(min(BLOCK, stop - start))):
-                if cut := server.cut_after is not None and len(block) > server.cut_after: block, server.cut_after = block[:server.cut_after], server.cut_again
-                elif server.cut_after is not None: server.cut_after -= len(block)
+                if cut := server.cut_after is not None and len(block) > server.cut_after:
+                    block, server.cut_after = block[: server.cut_after], server.cut_again
+                elif server.cut_after is not None:
+                    server.cut_after -= len(block)
                 start, server.sent = start + len(block), server.sent + len(block)
                 self.wfile.write(block)
-                if cut: return
+                if cut:
+                    return
 
 # %% ../../nbs/data/11_http.ipynb #afaf7d55
 class RangeServer(ThreadingHTTPServer):
     "Serve the files of a folder, whole or in part, to this machine: `with RangeServer(folder) as server: server.url`."
-    def __init__(self,
+
+    def __init__(
+        self,
         folder,
         *,
-        ranges=True,    # does it know them?
-        cut_after=None, # break a connection after so many bytes in all
-        cut_again=None, # and again after so many more
+        ranges=True,  # does it know them?
+        cut_after=None,  # break a connection after so many bytes in all
+        cut_again=None,  # and again after so many more
     ):
         super().__init__(("127.0.0.1", 0), _Ranges)
-        self.folder, self.ranges, self.cut_after, self.cut_again = Path(folder), ranges, cut_after, cut_again
+        self.folder, self.ranges, self.cut_after, self.cut_again = (
+            Path(folder),
+            ranges,
+            cut_after,
+            cut_again,
+        )
         self.url, self.sent, self.requests = f"http://127.0.0.1:{self.server_port}", 0, []
-        threading.Thread(target=self.serve_forever, args=(.02,), daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
-    def handle_error(self, *_): pass   # the other side hung up
+    def handle_error(self, *_):
+        pass  # the other side hung up
 
     def __exit__(self, *_):
         self.shutdown()
@@ -122,8 +179,8 @@ class RangeServer(ThreadingHTTPServer):
 # %% ../../nbs/data/11_http.ipynb #bb34198f
 def download(
     url,
-    file, # open for appending
-):        # iterator, after every block: can the server go on from here?
+    file,  # open for appending
+):  # iterator, after every block: can the server go on from here?
     "Append to `file` what it lacks of a file on a web server."
     tries, goes_on = 0, False
     while True:
@@ -131,17 +188,37 @@ def download(
         try:
             answer, first, size = _answer(url, have)
             goes_on = answer.status == 206
-            if first != have: file.truncate(0)
-            with answer, tqdm(total=size, initial=first, unit="B", unit_scale=True, desc=posixpath.basename(url), delay=1, disable=None) as bar:
+            if first != have:
+                file.truncate(0)
+            with (
+                answer,
+                tqdm(
+                    total=size,
+                    initial=first,
+                    unit="B",
+                    unit_scale=True,
+                    desc=posixpath.basename(url),
+                    delay=1,
+                    disable=None,
+                ) as bar,
+            ):
                 while block := answer.read1(BLOCK):
-                    file.write(block); bar.update(len(block))
+                    file.write(block)
+                    bar.update(len(block))
                     tries = 0
                     yield goes_on
             have = file.seek(0, os.SEEK_END)
-            if not size or have == size: return
+            if not size or have == size:
+                return
             raise ConnectionError(f"{have:,} of {size:,} bytes came")
         except NETWORK as e:
-            if have and getattr(e, "code", None) == 416 and e.headers.get("Content-Range") == f"bytes */{have}": return   # it is all there
-            if not goes_on or _final(e) or tries == len(WAITS_S): raise
+            if (
+                have
+                and getattr(e, "code", None) == 416
+                and e.headers.get("Content-Range") == f"bytes */{have}"
+            ):
+                return  # it is all there
+            if not goes_on or _final(e) or tries == len(WAITS_S):
+                raise
             time.sleep(WAITS_S[tries])
             tries += 1

@@ -6,7 +6,11 @@
 __all__ = ['MAESTRO_URL', 'Piece', 'read_table', 'choose_pieces', 'maestro_plan']
 
 # %% ../../nbs/data/06_maestro.ipynb #9b1d5dbb
-import csv, hashlib, io, math, re
+import csv
+import hashlib
+import io
+import math
+import re
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,43 +18,56 @@ import numpy as np
 
 from .archives import DamagedMember, contents, on_disk
 from .clips import SPLITS
-from .files import InputError
-from .midi import roll_of
 from .cutting import Recording
+from .files import InputError
+from .http import is_url
+from .midi import roll_of
 from .prepare import SOURCES, Plan, unknown
 from .recordings import BadAudio
 from .sources import _existing, trimming
-from .http import is_url
 
 # %% ../../nbs/data/06_maestro.ipynb #9849df78
 @dataclass(frozen=True)
 class Piece:
     "A row of MAESTRO's table."
-    audio: str      # names of its files
+
+    audio: str  # names of its files
     midi: str
     split: int
     seconds: float
 
+
 def read_table(
-    table, # bytes of the csv
-    names, # files that there are
+    table,  # bytes of the csv
+    names,  # files that there are
     *,
-    source,    # the csv's name, for messages
-):         # ([Piece], [(name, why)] of what was left out)
+    source,  # the csv's name, for messages
+):  # ([Piece], [(name, why)] of what was left out)
     "The rows of MAESTRO's table."
     rows = csv.DictReader(io.StringIO(table.decode("utf-8-sig", "replace")))
     missing = {"split", "midi_filename", "audio_filename", "duration"} - set(rows.fieldnames or [])
-    if missing: raise InputError(f"{source}: no column {', '.join(sorted(missing))}; it is not MAESTRO's table")
+    if missing:
+        raise InputError(
+            f"{source}: no column {', '.join(sorted(missing))}; it is not MAESTRO's table"
+        )
     found, left = {}, []
     for row in rows:
         audio, midi, split = (row[c] or "" for c in ("audio_filename", "midi_filename", "split"))
-        try: seconds = float(row["duration"])
-        except (TypeError, ValueError): seconds = math.nan
-        if split not in SPLITS: why = f"split {split!r} in the table"
-        elif not 0 < seconds < math.inf: why = f"duration {row['duration']!r} in the table"
-        elif lost := [name for name in (audio, midi) if name not in names]: why = f"no such file: {lost[0]}"
-        elif audio in found: why = "a second time in the table"
-        else: found[audio] = Piece(audio, midi, SPLITS.index(split), seconds); continue
+        try:
+            seconds = float(row["duration"])
+        except (TypeError, ValueError):
+            seconds = math.nan
+        if split not in SPLITS:
+            why = f"split {split!r} in the table"
+        elif not 0 < seconds < math.inf:
+            why = f"duration {row['duration']!r} in the table"
+        elif lost := [name for name in (audio, midi) if name not in names]:
+            why = f"no such file: {lost[0]}"
+        elif audio in found:
+            why = "a second time in the table"
+        else:
+            found[audio] = Piece(audio, midi, SPLITS.index(split), seconds)
+            continue
         left.append((audio or f"line {rows.line_num}", why))
     return list(found.values()), left
 
@@ -59,25 +76,46 @@ def choose_pieces(
     performances,
     *,
     hours=None,  # in all; None: everything
-    shares=None, # of train, validation, test; None: as they are in `performances`
+    shares=None,  # of train, validation, test; None: as they are in `performances`
     seed=0,
-):               # those chosen, in the order of the table
+):  # those chosen, in the order of the table
     "Performances for some hours."
     if hours is None:
-        if shares is not None: raise InputError("shares without hours; say how many hours there are to be")
+        if shares is not None:
+            raise InputError("shares without hours; say how many hours there are to be")
         return performances
-    there = np.bincount([p.split for p in performances], [p.seconds for p in performances], minlength=len(SPLITS)) / 3600
+    there = (
+        np.bincount(
+            [p.split for p in performances],
+            [p.seconds for p in performances],
+            minlength=len(SPLITS),
+        )
+        / 3600
+    )
     weight = there if shares is None else np.asarray(shares, "float64")
     if weight.shape != there.shape or not (weight >= 0).all() or not 0 < weight.sum() < np.inf:
-        raise InputError(f"shares {shares}: give three numbers, for train, validation and test, such as .8 .1 .1")
-    if not 0 < hours < np.inf: raise InputError(f"{hours} hours: must be more than 0")
+        raise InputError(
+            f"shares {shares}: give three numbers, for train, validation and test, such as .8 .1 .1"
+        )
+    if not 0 < hours < np.inf:
+        raise InputError(f"{hours} hours: must be more than 0")
     for name, wanted, have in zip(SPLITS, hours * weight / weight.sum(), there):
-        if wanted > have * 1.000001: raise InputError(f"{hours:g} hours ask for {wanted:.3g} hours of {name}, there are {have:.3g}; ask for fewer")
+        if wanted > have * 1.000001:
+            raise InputError(
+                f"{hours:g} hours ask for {wanted:.3g} hours of {name}, there are {have:.3g}; ask for fewer"
+            )
     rank = lambda p: hashlib.sha256(f"{seed}/{p.audio}".encode()).digest()
-    waiting = {s: sorted((p for p in performances if p.split == s), key=rank, reverse=True) for s in range(len(SPLITS)) if weight[s]}
+    waiting = {
+        s: sorted((p for p in performances if p.split == s), key=rank, reverse=True)
+        for s in range(len(SPLITS))
+        if weight[s]
+    }
     taken, chosen = np.zeros(len(SPLITS)), set()
-    while taken.sum() < hours * .999999 and any(waiting.values()):
-        s = min((s for s in waiting if waiting[s]), key=lambda s: (taken[s] + waiting[s][-1].seconds / 7200) / weight[s])
+    while taken.sum() < hours * 0.999999 and any(waiting.values()):
+        s = min(
+            (s for s in waiting if waiting[s]),
+            key=lambda s: (taken[s] + waiting[s][-1].seconds / 7200) / weight[s],
+        )
         chosen.add(p := waiting[s].pop())
         taken[s] += p.seconds / 3600
     return [p for p in performances if p in chosen]
@@ -85,57 +123,109 @@ def choose_pieces(
 # %% ../../nbs/data/06_maestro.ipynb #b816b36d
 def _sound(file, keep):
     "A WAV of MAESTRO on disk."
-    try: return on_disk(file, keep=keep)
-    except DamagedMember as e: raise BadAudio(_why(e, file)) from e
+    try:
+        return on_disk(file, keep=keep)
+    except DamagedMember as e:
+        raise BadAudio(_why(e, file)) from e
+
 
 def _roll(file, samples_total, **options):
     "The states of a MIDI file of MAESTRO."
-    try: midi = file.read_bytes()
-    except DamagedMember as e: raise BadAudio("its MIDI file " + _why(e, file)) from e
+    try:
+        midi = file.read_bytes()
+    except DamagedMember as e:
+        raise BadAudio("its MIDI file " + _why(e, file)) from e
     return roll_of(midi, samples_total, **options)
 
-def _why(e, file): return str(e).removeprefix(f"{file.archive}: {file.name} ")
+
+def _why(e, file):
+    return str(e).removeprefix(f"{file.archive}: {file.name} ")
 
 # %% ../../nbs/data/06_maestro.ipynb #95b3d360
-MAESTRO_URL = "https://storage.googleapis.com/magentadata/datasets/maestro/v{0}.0.0/maestro-v{0}.0.0.zip"
+MAESTRO_URL = (
+    "https://storage.googleapis.com/magentadata/datasets/maestro/v{0}.0.0/maestro-v{0}.0.0.zip"
+)
+
 
 def maestro_plan(
-    from_=None,    # the zip, its URL or the folder it unpacks to; None: the official zip, read in place
+    from_=None,  # the zip, its URL or the folder it unpacks to; None: the official zip, read in place
     *,
     version=None,  # 1, 2 or 3; None: the one there is, or 3
-    hours=None,    # in all; None: everything, 199 hours in version 3
-    shares=None,   # of train, validation and test in these hours; None: as in the dataset
-    states=512,    # of the keys and the pedal in a clip; 0: sound alone
-    overlap=0,     # of a clip with the next, 0 ≤ overlap < 1
+    hours=None,  # in all; None: everything, 199 hours in version 3
+    shares=None,  # of train, validation and test in these hours; None: as in the dataset
+    states=512,  # of the keys and the pedal in a clip; 0: sound alone
+    overlap=0,  # of a clip with the next, 0 ≤ overlap < 1
     trim_db=None,  # leave out silence at both ends: what is so far below full scale
-    keep=False,    # leave the WAVs in the cache?
-    seed=0,        # of the choice
+    keep=False,  # leave the WAVs in the cache?
+    seed=0,  # of the choice
 ):
     "Performances of MAESTRO."
     trimming(trim_db)
-    if version not in (None, 1, 2, 3): raise InputError(unknown("version", version, ["1", "2", "3"]))
+    if version not in (None, 1, 2, 3):
+        raise InputError(unknown("version", version, ["1", "2", "3"]))
     where = from_ or MAESTRO_URL.format(version or 3)
     files = contents(str(where) if is_url(where) else _existing(where, "folder or zip"))
     name = _table(files, version, where)
     table, root = files[name].read_bytes(), name.rpartition("maestro-v")[0]
     files = {n.removeprefix(root): file for n, file in files.items() if n.startswith(root)}
     rows, left = read_table(table, files, source=f"{where}: {name}")
-    if not rows: raise InputError(f"{where}: none of the {len(left):,} performances in {name} is there; the first is {left[0][0]}: {left[0][1]}" if left
-                                  else f"{where}: no performances in {name}")
+    if not rows:
+        raise InputError(
+            f"{where}: none of the {len(left):,} performances in {name} is there; the first is {left[0][0]}: {left[0][1]}"
+            if left
+            else f"{where}: no performances in {name}"
+        )
     chosen = choose_pieces(rows, hours=hours, shares=shares, seed=seed)
-    recordings = (Recording(p.audio, partial(_sound, files[p.audio], keep), group=p.audio, split=p.split, seconds=p.seconds,
-                            roll=partial(_roll, files[p.midi]) if states else None) for p in chosen)
+    recordings = (
+        Recording(
+            p.audio,
+            partial(_sound, files[p.audio], keep),
+            group=p.audio,
+            split=p.split,
+            seconds=p.seconds,
+            roll=partial(_roll, files[p.midi]) if states else None,
+        )
+        for p in chosen
+    )
     size = int(sum(p.seconds for p in chosen) * 4 * 44100)
-    options = dict(version=int(name[-9]), hours=hours, shares=None if shares is None else list(shares), overlap=overlap, trim_db=trim_db)
-    return Plan(recordings, len(chosen), size, "CC BY-NC-SA 4.0", "official: no recording and no composition is in two splits", [],
-                False, options, left, {name.removeprefix(root): hashlib.sha256(table).hexdigest()}, overlap, trim_db, states)
+    options = dict(
+        version=int(name[-9]),
+        hours=hours,
+        shares=None if shares is None else list(shares),
+        overlap=overlap,
+        trim_db=trim_db,
+    )
+    return Plan(
+        recordings,
+        len(chosen),
+        size,
+        "CC BY-NC-SA 4.0",
+        "official: no recording and no composition is in two splits",
+        [],
+        False,
+        options,
+        left,
+        {name.removeprefix(root): hashlib.sha256(table).hexdigest()},
+        overlap,
+        trim_db,
+        states,
+    )
+
 
 SOURCES["maestro"] = maestro_plan
 
 # %% ../../nbs/data/06_maestro.ipynb #d8865b2b
 def _table(files, version, where):
     "The name of MAESTRO's csv among `files`."
-    found = [n for n in files if re.fullmatch(rf"(?:.*/)?maestro-v[{version or '123'}]\.0\.0\.csv", n)]
-    if len(found) == 1: return found[0]
-    if found: raise InputError(f"{where}: holds {len(found)} versions of MAESTRO; choose one with version")
-    raise InputError(f"{where}: no maestro-v{version or 3}.0.0.csv in it; give MAESTRO's zip or the folder it unpacks to")
+    found = [
+        n for n in files if re.fullmatch(rf"(?:.*/)?maestro-v[{version or '123'}]\.0\.0\.csv", n)
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(
+            f"{where}: holds {len(found)} versions of MAESTRO; choose one with version"
+        )
+    raise InputError(
+        f"{where}: no maestro-v{version or 3}.0.0.csv in it; give MAESTRO's zip or the folder it unpacks to"
+    )

@@ -18,7 +18,8 @@ import pretty_midi
 from .recordings import BadAudio, clips_in, hop_of
 
 # %% ../../nbs/data/03_midi.ipynb #0bd46ac1
-_CLOCK = {"set_tempo", "key_signature", "time_signature"}   # belong in the first track
+_CLOCK = {"set_tempo", "key_signature", "time_signature"}  # belong in the first track
+
 
 def _well_formed(file):
     "Put the tempo changes of a `mido.MidiFile` into a first track of their own, and release at a track's end what is still down."
@@ -27,95 +28,158 @@ def _well_formed(file):
         tick, down = 0, set()
         for i, event in enumerate(track):
             tick += event.time
-            if event.type == "set_tempo": tempi.append((tick, event))
-            if event.type in _CLOCK: track[i] = mido.MetaMessage("marker", time=event.time)
-            elif event.type == "note_on" and event.velocity: down.add((event.channel, event.note))
-            elif event.type in ("note_on", "note_off"): down.discard((event.channel, event.note))
-        track.extend(mido.Message("note_off", channel=channel, note=note) for channel, note in sorted(down))
+            if event.type == "set_tempo":
+                tempi.append((tick, event))
+            if event.type in _CLOCK:
+                track[i] = mido.MetaMessage("marker", time=event.time)
+            elif event.type == "note_on" and event.velocity:
+                down.add((event.channel, event.note))
+            elif event.type in ("note_on", "note_off"):
+                down.discard((event.channel, event.note))
+        track.extend(
+            mido.Message("note_off", channel=channel, note=note) for channel, note in sorted(down)
+        )
     tempi.sort(key=lambda t: t[0])
     ticks = np.diff([0] + [tick for tick, _ in tempi])
-    file.tracks.insert(0, mido.MidiTrack(event.copy(time=int(tick)) for tick, (_, event) in zip(ticks, tempi)))
+    file.tracks.insert(
+        0, mido.MidiTrack(event.copy(time=int(tick)) for tick, (_, event) in zip(ticks, tempi))
+    )
     file.tracks[0].append(mido.MetaMessage("end_of_track"))
 
 # %% ../../nbs/data/03_midi.ipynb #8e662ab2
-SUSTAIN = 64   # the controller of the sustain pedal
+SUSTAIN = 64  # the controller of the sustain pedal
+
 
 def _keep_pedal(found, file):
     "If `pretty_midi` lost pedal events, give all of them to the first instrument."
-    events = sorted(((e.time, e.value) for track in file.tracks for e in track if e.type == "control_change" and e.control == SUSTAIN),
-                    key=lambda e: e[0])
-    if sum(c.number == SUSTAIN for i in found.instruments for c in i.control_changes) == len(events): return
-    for i in found.instruments: i.control_changes = [c for c in i.control_changes if c.number != SUSTAIN]
-    found.instruments[0].control_changes += [pretty_midi.ControlChange(SUSTAIN, value, found.tick_to_time(tick)) for tick, value in events]
+    events = sorted(
+        (
+            (e.time, e.value)
+            for track in file.tracks
+            for e in track
+            if e.type == "control_change" and e.control == SUSTAIN
+        ),
+        key=lambda e: e[0],
+    )
+    if sum(c.number == SUSTAIN for i in found.instruments for c in i.control_changes) == len(
+        events
+    ):
+        return
+    for i in found.instruments:
+        i.control_changes = [c for c in i.control_changes if c.number != SUSTAIN]
+    found.instruments[0].control_changes += [
+        pretty_midi.ControlChange(SUSTAIN, value, found.tick_to_time(tick))
+        for tick, value in events
+    ]
 
 # %% ../../nbs/data/03_midi.ipynb #308c50a4
-_LONGEST_S, _FASTEST = 24 * 3600, 10_000   # seconds; beats a minute
+_LONGEST_S, _FASTEST = 24 * 3600, 10_000  # seconds; beats a minute
+
 
 def performance(
-    midi, # a path, or the bytes of a file
-):        # `pretty_midi.PrettyMIDI`
+    midi,  # a path, or the bytes of a file
+):  # `pretty_midi.PrettyMIDI`
     "The performance that a MIDI file holds; raises `BadAudio` with the reason if it cannot be used."
-    try: content = midi if isinstance(midi, bytes) else Path(midi).read_bytes()
-    except OSError as e: raise BadAudio(f"its MIDI file: {(e.strerror or str(e)).lower()}") from e
-    if content[:4] != b"MThd": raise BadAudio("its MIDI file: " + ("not MIDI" if content else "empty"))
+    try:
+        content = midi if isinstance(midi, bytes) else Path(midi).read_bytes()
+    except OSError as e:
+        raise BadAudio(f"its MIDI file: {(e.strerror or str(e)).lower()}") from e
+    if content[:4] != b"MThd":
+        raise BadAudio("its MIDI file: " + ("not MIDI" if content else "empty"))
     try:
         file = mido.MidiFile(file=io.BytesIO(content))
-        if why := _strange(file): raise BadAudio(f"its MIDI file: {why}")
+        if why := _strange(file):
+            raise BadAudio(f"its MIDI file: {why}")
         _well_formed(file)
         found = pretty_midi.PrettyMIDI(mido_object=file)
-        if not any(i.notes for i in found.instruments): raise BadAudio("its MIDI file: no notes")
+        if not any(i.notes for i in found.instruments):
+            raise BadAudio("its MIDI file: no notes")
         _keep_pedal(found, file)
-    except BadAudio: raise
-    except EOFError as e: raise BadAudio("its MIDI file: cut short") from e
-    except Exception as e:   # both libraries raise whatever the bytes lead them into
+    except BadAudio:
+        raise
+    except EOFError as e:
+        raise BadAudio("its MIDI file: cut short") from e
+    except Exception as e:  # both libraries raise whatever the bytes lead them into
         raise BadAudio(f"its MIDI file: damaged ({str(e) or type(e).__name__})") from e
-    if not (end_s := found.get_end_time()) <= _LONGEST_S: raise BadAudio(f"its MIDI file: {end_s / 3600:,.0f} hours long")
+    if not (end_s := found.get_end_time()) <= _LONGEST_S:
+        raise BadAudio(f"its MIDI file: {end_s / 3600:,.0f} hours long")
     return found
 
 # %% ../../nbs/data/03_midi.ipynb #0a8f42d5
 def _strange(file):
     "What is wrong with the time of a `mido.MidiFile`, or nothing."
-    if file.type == 2 and len(file.tracks) > 1: return f"{len(file.tracks)} separate performances (type 2)"
-    if file.ticks_per_beat < 1: return "no ticks per beat" if file.ticks_per_beat == 0 else "timed in film frames"
-    shortest = min((e.tempo for track in file.tracks for e in track if e.type == "set_tempo"), default=500_000)
-    if shortest * _FASTEST < 60e6: return f"a tempo of {60e6 / shortest:,.0f} beats a minute" if shortest else "a tempo without end"
+    if file.type == 2 and len(file.tracks) > 1:
+        return f"{len(file.tracks)} separate performances (type 2)"
+    if file.ticks_per_beat < 1:
+        return "no ticks per beat" if file.ticks_per_beat == 0 else "timed in film frames"
+    shortest = min(
+        (e.tempo for track in file.tracks for e in track if e.type == "set_tempo"), default=500_000
+    )
+    if shortest * _FASTEST < 60e6:
+        return (
+            f"a tempo of {60e6 / shortest:,.0f} beats a minute"
+            if shortest
+            else "a tempo without end"
+        )
 
 # %% ../../nbs/data/03_midi.ipynb #198ab6c2
 PIANO_KEYS, LOWEST = 88, 21  # how many; the MIDI pitch of the lowest, A0
-PEDAL = PIANO_KEYS           # the column after the keys
+PEDAL = PIANO_KEYS  # the column after the keys
 _ROUNDING_S = 1e-9
+
 
 def _notes(found):
     "(notes, 4): start and end in seconds, key, velocity; in the order of the keys, on each by start."
-    notes = np.array([(n.start, n.end, n.pitch - LOWEST, n.velocity) for i in found.instruments if not i.is_drum for n in i.notes
-                      if LOWEST <= n.pitch < LOWEST + PIANO_KEYS], "float64").reshape(-1, 4)
+    notes = np.array(
+        [
+            (n.start, n.end, n.pitch - LOWEST, n.velocity)
+            for i in found.instruments
+            if not i.is_drum
+            for n in i.notes
+            if LOWEST <= n.pitch < LOWEST + PIANO_KEYS
+        ],
+        "float64",
+    ).reshape(-1, 4)
     return notes[np.lexsort((notes[:, 3], notes[:, 0], notes[:, 2]))]
+
 
 def _stretches(notes, per_s, origin, end):
     "(first state, state after the last, key, velocity) of what sounds in states 0 to `end`, counted from `origin`; disjoint on every key."
     first = np.floor((notes[:, 0] + _ROUNDING_S) * per_s - origin).astype("int64")
     notes, first = notes[first < end], first[first < end]
     key, velocity = notes[:, 2].astype("int64"), notes[:, 3].astype("uint8")
-    stop = np.maximum(np.ceil((notes[:, 1] - _ROUNDING_S) * per_s - origin).astype("int64"), first + 1)
+    stop = np.maximum(
+        np.ceil((notes[:, 1] - _ROUNDING_S) * per_s - origin).astype("int64"), first + 1
+    )
     far = stop.max(initial=0) + 1
-    up = np.maximum.accumulate(stop + key * far) - key * far                 # when the key is up, whoever holds it
-    again = np.append(np.where(key[1:] == key[:-1], first[1:], far), far)[:len(key)]
-    stop = np.minimum(up, np.where(again > first + 1, again - 1, again))     # a gap of one state where there is room
+    up = np.maximum.accumulate(stop + key * far) - key * far  # when the key is up, whoever holds it
+    again = np.append(np.where(key[1:] == key[:-1], first[1:], far), far)[: len(key)]
+    stop = np.minimum(
+        up, np.where(again > first + 1, again - 1, again)
+    )  # a gap of one state where there is room
     here = stop > 0
     return first[here], np.minimum(stop, end)[here], key[here], velocity[here]
 
 # %% ../../nbs/data/03_midi.ipynb #18e9197e
 def _moves(found):
     "Of each instrument's sustain pedal (moves, 2): time in seconds, value; in the order of time."
-    moves = [np.array([(c.time, c.value) for c in i.control_changes if c.number == SUSTAIN], "float64").reshape(-1, 2) for i in found.instruments]
+    moves = [
+        np.array(
+            [(c.time, c.value) for c in i.control_changes if c.number == SUSTAIN], "float64"
+        ).reshape(-1, 2)
+        for i in found.instruments
+    ]
     return [m[np.argsort(m[:, 0], kind="stable")] for m in moves if len(m)]
+
 
 def _pedal(moves, per_s, origin, end):
     "(end,) uint8: the value of the sustain pedal in states 0 to `end`, counted from `origin`; the deepest where there are several."
     deepest = np.zeros(end, "uint8")
     for one in moves:
-        last, there = np.searchsorted(one[:, 0], [(origin - 1) / per_s, (origin + end + 1) / per_s])   # the last move before, and on
-        time_s, value = one[max(last - 1, 0):there].T
+        last, there = np.searchsorted(
+            one[:, 0], [(origin - 1) / per_s, (origin + end + 1) / per_s]
+        )  # the last move before, and on
+        time_s, value = one[max(last - 1, 0) : there].T
         state = np.clip(np.floor((time_s + _ROUNDING_S) * per_s - origin), 0, end)
         lengths = np.diff(np.concatenate([[0], state, [end]])).astype("int64")
         deepest = np.maximum(deepest, np.repeat(np.append(0, value).astype("uint8"), lengths))
@@ -127,145 +191,198 @@ def _states(stretches, pedal, begin, end):
     roll = np.zeros((end - begin, PEDAL + 1), "uint8")
     here = (stretches[0] < end) & (stretches[1] > begin)
     for first, stop, key, velocity in zip(*(column[here].tolist() for column in stretches)):
-        roll[max(first - begin, 0):stop - begin, key] = velocity
-    roll[:len(pedal[begin:end]), PEDAL] = pedal[begin:end]
+        roll[max(first - begin, 0) : stop - begin, key] = velocity
+    roll[: len(pedal[begin:end]), PEDAL] = pedal[begin:end]
     return roll
 
 # %% ../../nbs/data/03_midi.ipynb #8ac8b579
 def roll_clips(
-    midi,          # a path, or the bytes of a MIDI file
-    samples_total, # of the recording, resampled
+    midi,  # a path, or the bytes of a MIDI file
+    samples_total,  # of the recording, resampled
     *,
-    rate,          # Hz
-    samples,       # of one clip
-    states=512,    # of one clip
-    start=0,       # of the recording's sound, samples after the performance's beginning
-    overlap=0,     # of a clip with the next, as for `cut`
-    block=64,      # clips made at a time, if they do not overlap
-):                 # iterator over (states, 89) uint8: velocity of 88 keys from A0, then the sustain pedal; 0…127
+    rate,  # Hz
+    samples,  # of one clip
+    states=512,  # of one clip
+    start=0,  # of the recording's sound, samples after the performance's beginning
+    overlap=0,  # of a clip with the next, as for `cut`
+    block=64,  # clips made at a time, if they do not overlap
+):  # iterator over (states, 89) uint8: velocity of 88 keys from A0, then the sustain pedal; 0…127
     "The states of a performance, for the clips that `cut` makes of its recording; raises `BadAudio` if the MIDI cannot be used."
     found, per_s, hop = performance(midi), rate * states / samples, hop_of(samples, overlap)
     notes, moves, clips = _notes(found), _moves(found), clips_in(samples_total, samples, overlap)
     origin, end = start * states / samples, -(-samples_total * states // samples)
     stretches = _stretches(notes, per_s, origin, end)
-    if not len(stretches[0]): raise BadAudio(f"its MIDI file: no notes of a piano in the recording's {samples_total / rate:,.1f} s")
+    if not len(stretches[0]):
+        raise BadAudio(
+            f"its MIDI file: no notes of a piano in the recording's {samples_total / rate:,.1f} s"
+        )
     if hop == samples:
         pedal = _pedal(moves, per_s, origin, min(end, clips * states))
         for k in range(0, clips, block):
-            yield from _states(stretches, pedal, k * states, min(k + block, clips) * states).reshape(-1, states, PEDAL + 1)
+            yield from _states(
+                stretches, pedal, k * states, min(k + block, clips) * states
+            ).reshape(-1, states, PEDAL + 1)
     else:
-        for k in range(clips): yield _clip_states(notes, moves, per_s, start + k * hop, samples_total - k * hop, samples=samples, states=states)
+        for k in range(clips):
+            yield _clip_states(
+                notes,
+                moves,
+                per_s,
+                start + k * hop,
+                samples_total - k * hop,
+                samples=samples,
+                states=states,
+            )
 
 # %% ../../nbs/data/03_midi.ipynb #2b1e0a98
 def _clip_states(notes, moves, per_s, start, left, *, samples, states):
     "(states, 89) uint8 of the clip that begins at sample `start` of the performance, `left` samples before the recording ends."
     origin, end = start * states / samples, -(-left * states // samples)
     near = (notes[:, 1] * per_s > origin - 2) & (notes[:, 0] * per_s < origin + states + 2)
-    return _states(_stretches(notes[near], per_s, origin, end), _pedal(moves, per_s, origin, min(end, states)), 0, states)
+    return _states(
+        _stretches(notes[near], per_s, origin, end),
+        _pedal(moves, per_s, origin, min(end, states)),
+        0,
+        states,
+    )
 
 # %% ../../nbs/data/03_midi.ipynb #4fac6345
 def roll_of(
-    midi,          # as for `roll_clips`
-    samples_total, # of the recording, resampled
-    **options,     # rate, samples, states, start, overlap
-):                 # (clips, states, 89) uint8
+    midi,  # as for `roll_clips`
+    samples_total,  # of the recording, resampled
+    **options,  # rate, samples, states, start, overlap
+):  # (clips, states, 89) uint8
     "The states of a whole performance, as one array."
     return np.stack(list(roll_clips(midi, samples_total, **options)))
 
 # %% ../../nbs/data/03_midi.ipynb #5d333985
 def performance_of(
-    roll,          # (clips, states, 89) or (states, 89) uint8
+    roll,  # (clips, states, 89) or (states, 89) uint8
     *,
-    state_s=.002,  # length of a state, seconds
-):                 # `pretty_midi.PrettyMIDI`; its `write` makes a MIDI file
+    state_s=0.002,  # length of a state, seconds
+):  # `pretty_midi.PrettyMIDI`; its `write` makes a MIDI file
     "The performance that a roll holds, on the grid of its states."
-    beat = max(1, round(.5 / state_s))   # states in a beat of about half a second
+    beat = max(1, round(0.5 / state_s))  # states in a beat of about half a second
     made = pretty_midi.PrettyMIDI(resolution=beat, initial_tempo=60 / (beat * state_s))
     piano = pretty_midi.Instrument(0)
-    values = np.pad(np.asarray(roll).reshape(-1, PEDAL + 1).T, ((0, 0), (1, 1)))      # (89, states + 2): silence around
+    values = np.pad(
+        np.asarray(roll).reshape(-1, PEDAL + 1).T, ((0, 0), (1, 1))
+    )  # (89, states + 2): silence around
     changed = values[:, 1:] != values[:, :-1]
     key, start = np.nonzero(changed[:PIANO_KEYS] & (values[:PIANO_KEYS, 1:] > 0))
     _, stop = np.nonzero(changed[:PIANO_KEYS] & (values[:PIANO_KEYS, :-1] > 0))
     for k, s, e in zip(key.tolist(), start.tolist(), stop.tolist()):
-        piano.notes.append(pretty_midi.Note(int(values[k, s + 1]), k + LOWEST, s * state_s, e * state_s))
+        piano.notes.append(
+            pretty_midi.Note(int(values[k, s + 1]), k + LOWEST, s * state_s, e * state_s)
+        )
     for s in np.flatnonzero(changed[PEDAL]).tolist():
-        piano.control_changes.append(pretty_midi.ControlChange(SUSTAIN, int(values[PEDAL, s + 1]), s * state_s))
+        piano.control_changes.append(
+            pretty_midi.ControlChange(SUSTAIN, int(values[PEDAL, s + 1]), s * state_s)
+        )
     made.instruments.append(piano)
     return made
 
 # %% ../../nbs/data/03_midi.ipynb #aec1f9c8
 def plot_notes(
-    wave,       # (samples,), −1..1
-    roll,       # (clips, states, 89) or (states, 89) uint8, of the same stretch of time
+    wave,  # (samples,), −1..1
+    roll,  # (clips, states, 89) or (states, 89) uint8, of the same stretch of time
     *,
-    rate=16000, # Hz
-    ax=None,    # where to draw; a new figure if None
+    rate=16000,  # Hz
+    ax=None,  # where to draw; a new figure if None
 ):
     "The notes of a roll over the spectrogram of their sound, each at its fundamental frequency; the pedal below. Returns the axes."
-    from audiosynth.listen import plot_spectrogram   # here: preparing needs no matplotlib
+    from audiosynth.listen import plot_spectrogram  # here: preparing needs no matplotlib
+
     ax, roll = plot_spectrogram(wave, rate=rate, ax=ax), np.asarray(roll).reshape(-1, PEDAL + 1)
     state_s = len(wave) / rate / len(roll)
     notes = performance_of(roll, state_s=state_s).instruments[0].notes
     khz = [pretty_midi.note_number_to_hz(n.pitch) / 1000 for n in notes]
-    top = min(2 * max(khz, default=.5), rate / 2000)
+    top = min(2 * max(khz, default=0.5), rate / 2000)
     ax.hlines(khz, [n.start for n in notes], [n.end for n in notes], color="cyan", linewidth=1.5)
     ax.plot([n.start for n in notes], khz, "|", color="white", markersize=7)
-    ax.fill_between(np.arange(len(roll)) * state_s, 0, roll[:, PEDAL] / 127 * top / 25, step="post", color="tab:orange")
+    ax.fill_between(
+        np.arange(len(roll)) * state_s,
+        0,
+        roll[:, PEDAL] / 127 * top / 25,
+        step="post",
+        color="tab:orange",
+    )
     ax.set(ylim=(0, top))
     return ax
 
 # %% ../../nbs/data/03_midi.ipynb #791e011c
 def spectral_flux(
-    wave,        # (samples,), −1..1
-    states,      # how many moments: the centres of so many equal stretches of the wave
+    wave,  # (samples,), −1..1
+    states,  # how many moments: the centres of so many equal stretches of the wave
     *,
-    rate,        # Hz
-    frame_s=.008 # of each of the two frames, seconds
-):               # (states,); where a frame would stand outside the wave, the mean of the others
+    rate,  # Hz
+    frame_s=0.008,  # of each of the two frames, seconds
+):  # (states,); where a frame would stand outside the wave, the mean of the others
     "How much the log-magnitude spectrum rises, summed over the bins, from just before each state's centre to just after."
-    state = len(wave) / states                                  # samples
-    apart = max(1, round(frame_s * rate / state))               # states from one frame to the next
+    state = len(wave) / states  # samples
+    apart = max(1, round(frame_s * rate / state))  # states from one frame to the next
     frame, flux = round(apart * state), np.zeros(states)
-    begin = np.rint((np.arange(states - apart) + .5) * state).astype("int64")
-    begin = begin[begin + frame <= len(wave)]                   # of the frames that fit
-    if len(begin) <= apart: return flux
+    begin = np.rint((np.arange(states - apart) + 0.5) * state).astype("int64")
+    begin = begin[begin + frame <= len(wave)]  # of the frames that fit
+    if len(begin) <= apart:
+        return flux
     window = np.hanning(frame + 1)[:-1].astype("float32")
     frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, "float32"), frame)[begin]
     level = np.log(np.abs(np.fft.rfft(frames * window)) + 1e-2)
     inner = np.maximum(level[apart:] - level[:-apart], 0).sum(axis=1)
     flux[:] = inner.mean()
-    flux[apart:apart + len(inner)] = inner
+    flux[apart : apart + len(inner)] = inner
     return flux
 
 # %% ../../nbs/data/03_midi.ipynb #6c08f5f0
-_SURE, _FEWEST = 6, 10   # how far a peak must stand out, in standard deviations of the curve; strikes
+_SURE, _FEWEST = (
+    6,
+    10,
+)  # how far a peak must stand out, in standard deviations of the curve; strikes
+
 
 class Lag(NamedTuple):
     "How far the sound of a recording is behind its notes."
-    lag_s: float | None # seconds; negative if the sound comes first; None if it cannot be told
-    score: float        # height of the peak, in standard deviations of the curve around it
-    strikes: int        # states with strikes that it was measured on
+
+    lag_s: float | None  # seconds; negative if the sound comes first; None if it cannot be told
+    score: float  # height of the peak, in standard deviations of the curve around it
+    strikes: int  # states with strikes that it was measured on
+
 
 def onset_lag(
-    stretches,    # iterable of (wave (samples,), roll (states, 89)), each without a gap; in all as long as you like
+    stretches,  # iterable of (wave (samples,), roll (states, 89)), each without a gap; in all as long as you like
     *,
-    rate,         # Hz
-    most_s=.25,   # how large a lag to look for, seconds
-):                # `Lag`
+    rate,  # Hz
+    most_s=0.25,  # how large a lag to look for, seconds
+):  # `Lag`
     "The lag between the strikes of a roll and the onsets that are heard, by cross-correlation with the spectral flux."
     total, power, strikes, state_s = 0, 0, 0, 1.0
     for wave, roll in stretches:
-        if len(roll) < 2: continue
-        state_s, keys = len(wave) / len(roll) / rate, np.asarray(roll)[:, :PIANO_KEYS].astype("int32")
-        struck = np.where(keys[1:] != keys[:-1], keys[1:], 0).sum(axis=1)   # what is down at first may have been struck before
+        if len(roll) < 2:
+            continue
+        state_s, keys = (
+            len(wave) / len(roll) / rate,
+            np.asarray(roll)[:, :PIANO_KEYS].astype("int32"),
+        )
+        struck = np.where(keys[1:] != keys[:-1], keys[1:], 0).sum(
+            axis=1
+        )  # what is down at first may have been struck before
         flux, wide = spectral_flux(wave, len(roll), rate=rate), round(4 * most_s / state_s)
         there = np.pad(np.ones(len(flux)), wide)[1:]
         flux = np.pad((flux - flux.mean()) / (flux.std() + 1e-9), wide)[1:]
         total = total + np.correlate(flux, struck, "valid")
         power = power + np.correlate(there, np.square(struck, dtype="float64"), "valid")
         strikes += int((struck > 0).sum())
-    if strikes < _FEWEST: return Lag(None, 0.0, strikes)
-    return Lag(*_peak(np.where(power > power.max() / 2, total / np.sqrt(np.maximum(power, 1)), np.nan), state_s, most_s), strikes)
+    if strikes < _FEWEST:
+        return Lag(None, 0.0, strikes)
+    return Lag(
+        *_peak(
+            np.where(power > power.max() / 2, total / np.sqrt(np.maximum(power, 1)), np.nan),
+            state_s,
+            most_s,
+        ),
+        strikes,
+    )
 
 # %% ../../nbs/data/03_midi.ipynb #66225feb
 def _peak(curve, state_s, most_s):
@@ -274,8 +391,10 @@ def _peak(curve, state_s, most_s):
     near = np.flatnonzero((np.abs(lags_s) <= most_s) & np.isfinite(curve))
     top = int(near[curve[near].argmax()])
     rest = curve[(np.abs(lags_s - lags_s[top]) > most_s / 4) & np.isfinite(curve)]
-    if not len(rest) or not rest.any(): return None, 0.0
+    if not len(rest) or not rest.any():
+        return None, 0.0
     score = float(curve[top] / np.sqrt(np.mean(rest**2)))
-    if score < _SURE or top in (near[0], near[-1]): return None, score
-    left, peak, right = curve[top - 1:top + 2]
+    if score < _SURE or top in (near[0], near[-1]):
+        return None, score
+    left, peak, right = curve[top - 1 : top + 2]
     return float(lags_s[top] + (right - left) / (2 * peak - left - right) / 2 * state_s), score

@@ -6,7 +6,12 @@
 __all__ = ['SOURCES', 'Plan', 'shares', 'prepare', 'unknown', 'summary']
 
 # %% ../../nbs/data/08_prepare.ipynb #781dad28
-import hashlib, inspect, json, os, re, shutil
+import hashlib
+import inspect
+import json
+import os
+import re
+import shutil
 from array import array
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -21,81 +26,124 @@ from tqdm import tqdm
 
 import audiosynth
 from .clips import HEADER, Clips, ClipsWriter, refuse_target
+from audiosynth.data.cutting import (
+    Recording,
+    cut_in_place,
+    cut_to_part,
+    fingerprint,
+    unfinished,
+    workplace,
+)
 from .files import InputError
-from .cutting import Recording, cut_in_place, cut_to_part, fingerprint, unfinished, workplace
 from .recordings import hop_of, steps_back
 
 # %% ../../nbs/data/08_prepare.ipynb #4a818efd
 @dataclass
 class Plan:
     "What a source offers: recordings to come, and what the manifest says about them."
-    recordings: object         # iterable of `Recording`, in the same order each time
-    total: int                 # how many
-    size: int                  # bytes, before reading
+
+    recordings: object  # iterable of `Recording`, in the same order each time
+    total: int  # how many
+    size: int  # bytes, before reading
     licence: str
-    split_by: str              # one sentence
+    split_by: str  # one sentence
     labels: list
-    one_clip: bool = False     # isolated words: the first clip of each file only
-    options: dict = field(default_factory=dict) # for the manifest
-    skipped: list = field(default_factory=list) # [(name, why)], known before reading
+    one_clip: bool = False  # isolated words: the first clip of each file only
+    options: dict = field(default_factory=dict)  # for the manifest
+    skipped: list = field(default_factory=list)  # [(name, why)], known before reading
     inputs: dict = field(default_factory=dict)  # {name: sha256}, where it is not one per recording
-    overlap: float = 0         # of a clip with the next
-    trim_db: float | None = None # leave out silence at the ends: what is further below full scale
-    states: int = 0            # of the notes, in a clip; 0: there are none
+    overlap: float = 0  # of a clip with the next
+    trim_db: float | None = None  # leave out silence at the ends: what is further below full scale
+    states: int = 0  # of the notes, in a clip; 0: there are none
 
 # %% ../../nbs/data/08_prepare.ipynb #bd88127e
 def shares(
     groups,  # names
     *,
     seed=0,
-):           # {name: split}, 0 train, 1 validation, 2 test
+):  # {name: split}, 0 train, 1 validation, 2 test
     "Split groups 80/10/10; with fewer than three of them, all are for training."
-    ranked = sorted(groups, key=lambda g: hashlib.sha256(f"{seed}/{g}".encode("utf-8", "surrogateescape")).digest())
+    ranked = sorted(
+        groups,
+        key=lambda g: hashlib.sha256(f"{seed}/{g}".encode("utf-8", "surrogateescape")).digest(),
+    )
     held = max(1, round(len(ranked) / 10)) if len(ranked) >= 3 else 0
     return {g: 2 if i < held else 1 if i < 2 * held else 0 for i, g in enumerate(ranked)}
 
 # %% ../../nbs/data/08_prepare.ipynb #4eb1b77f
 SOURCES = {}  # {name: function (from_, **its own options) → Plan}; the chapters that follow add theirs
 
+
 def prepare(
-    source,        # a row of `SOURCES`
-    out,           # folder to write the dataset to
+    source,  # a row of `SOURCES`
+    out,  # folder to write the dataset to
     *,
-    from_=None,    # where the recordings are: folder, archive or URL, as the source asks
-    samples=16384, # of one clip
-    rate=16000,    # Hz
+    from_=None,  # where the recordings are: folder, archive or URL, as the source asks
+    samples=16384,  # of one clip
+    rate=16000,  # Hz
     workers=None,  # processes; None: one per core, or one in all if there is little to do, or as joblib's back end has it
-    seed=0,        # of the split, and of a source's choice, where they are drawn
-    force=False,   # replace a finished dataset, or one begun by another command?
-    **options,     # the source's own
-):                 # Clips
+    seed=0,  # of the split, and of a source's choice, where they are drawn
+    force=False,  # replace a finished dataset, or one begun by another command?
+    **options,  # the source's own
+):  # Clips
     "Make a dataset from recordings, or go on making it. `InputError` for what is refused, which leaves nothing behind."
-    if source not in SOURCES: raise InputError(unknown("source", source, SOURCES))
-    if samples < 1 or not 1000 <= rate <= 192_000: raise InputError(f"{samples} samples at {rate} Hz: give at least 1 and 1000–192000 Hz")
+    if source not in SOURCES:
+        raise InputError(unknown("source", source, SOURCES))
+    if samples < 1 or not 1000 <= rate <= 192_000:
+        raise InputError(f"{samples} samples at {rate} Hz: give at least 1 and 1000–192000 Hz")
     has = list(inspect.signature(SOURCES[source]).parameters)[1:]
-    if other := sorted(set(options) - set(has)): raise InputError(f"{source}: has no option {other[0]}; it has {', '.join(has) or 'none'}")
+    if other := sorted(set(options) - set(has)):
+        raise InputError(f"{source}: has no option {other[0]}; it has {', '.join(has) or 'none'}")
     target = Path(os.path.abspath(out))
-    if not unfinished(target).exists(): refuse_target(target, force)
-    command = dict(source=source, from_=from_ and (str(from_) if re.match(r"\w+://", str(from_)) else os.path.abspath(from_)),
-                   samples=samples, rate=rate, seed=seed, **{k: str(v) for k, v in options.items()}, audiosynth=audiosynth.__version__)
-    if "seed" in has: options["seed"] = seed
+    if not unfinished(target).exists():
+        refuse_target(target, force)
+    command = dict(
+        source=source,
+        from_=from_ and (str(from_) if re.match(r"\w+://", str(from_)) else os.path.abspath(from_)),
+        samples=samples,
+        rate=rate,
+        seed=seed,
+        **{k: str(v) for k, v in options.items()},
+        audiosynth=audiosynth.__version__,
+    )
+    if "seed" in has:
+        options["seed"] = seed
     plan = SOURCES[source](from_, **options)
-    if not 0 <= plan.overlap < 1 or hop_of(samples, plan.overlap) < 1: raise InputError(f"an overlap of {plan.overlap}: give 0 or more, and less than 1")
-    if not 0 <= plan.states <= samples: raise InputError(f"{plan.states} states in {samples} samples: give 0, for sound alone, to {samples}")
+    if not 0 <= plan.overlap < 1 or hop_of(samples, plan.overlap) < 1:
+        raise InputError(f"an overlap of {plan.overlap}: give 0 or more, and less than 1")
+    if not 0 <= plan.states <= samples:
+        raise InputError(
+            f"{plan.states} states in {samples} samples: give 0, for sound alone, to {samples}"
+        )
     with workplace(target, command, force) as work:
         if work:
-            with ClipsWriter(target, rate=rate, samples=samples, source=source, licence=plan.licence, labels=plan.labels, states=plan.states,
-                    options=dict(one_clip=plan.one_clip, seed=seed, **plan.options), split_by=plan.split_by, force=force, work=work/"dataset") as writer:
+            with ClipsWriter(
+                target,
+                rate=rate,
+                samples=samples,
+                source=source,
+                licence=plan.licence,
+                labels=plan.labels,
+                states=plan.states,
+                options=dict(one_clip=plan.one_clip, seed=seed, **plan.options),
+                split_by=plan.split_by,
+                force=force,
+                work=work / "dataset",
+            ) as writer:
                 _collect(plan, writer, work, workers=workers)
-                if not len(writer): raise InputError(_nothing(from_ or source, writer.manifest["skipped"]))
+                if not len(writer):
+                    raise InputError(_nothing(from_ or source, writer.manifest["skipped"]))
                 writer.share(lambda groups: shares(groups, seed=seed))
     return Clips(target)
 
 # %% ../../nbs/data/08_prepare.ipynb #d9ff57fd
 def unknown(kind, name, names):
     "The line that says `name` is not among `names`, and which is the nearest."
-    near = get_close_matches(str(name), list(names), n=1, cutoff=.4)
-    return f"unknown {kind} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names)}")
+    near = get_close_matches(str(name), list(names), n=1, cutoff=0.4)
+    return f"unknown {kind} {name!r}; " + (
+        f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names)}"
+    )
+
 
 def _nothing(from_, skipped):
     "The line that says that nothing could be used."
@@ -106,24 +154,56 @@ def _nothing(from_, skipped):
 def _collect(plan, writer, work, *, workers):
     "Cut every recording of `plan` that is not in the journal, and append its clips."
     said, sent = writer.manifest, deque()
-    said |= dict(counts=dict(recordings=0, padded=0, clipped=0, skipped=0), skipped=[list(s) for s in plan.skipped], inputs=dict(plan.inputs))
-    options = dict(rate=said["rate"], samples=said["samples"], states=said["states"], overlap=plan.overlap, one_clip=plan.one_clip, trim_db=plan.trim_db)
-    done, rest = _replay(plan, writer, work/"journal")
+    said |= dict(
+        counts=dict(recordings=0, padded=0, clipped=0, skipped=0),
+        skipped=[list(s) for s in plan.skipped],
+        inputs=dict(plan.inputs),
+    )
+    options = dict(
+        rate=said["rate"],
+        samples=said["samples"],
+        states=said["states"],
+        overlap=plan.overlap,
+        one_clip=plan.one_clip,
+        trim_db=plan.trim_db,
+    )
+    done, rest = _replay(plan, writer, work / "journal")
+
     def tasks():
         for number, recording in enumerate(rest, done):
             mark = fingerprint(recording)
             sent.append((replace(recording, audio=None), mark))
-            yield recording, str(work/"parts"/f"{number}-{mark}")
-    if spread := _spread(plan, workers): slips = joblib.Parallel(**spread)(joblib.delayed(cut_to_part)(*task, **options) for task in tasks())
-    else: slips = (cut_to_part(recording, stem, **options) if os.path.exists(f"{stem}.json")      # of a process that had others to help it
-                   else cut_in_place(recording, writer.files, **options) for recording, stem in tasks())
-    with open(work/"journal", "a") as journal:
-        for slip in tqdm(slips, initial=done, total=plan.total, unit=" files", desc="prepare", delay=1, disable=None):
+            yield recording, str(work / "parts" / f"{number}-{mark}")
+
+    if spread := _spread(plan, workers):
+        slips = joblib.Parallel(**spread)(
+            joblib.delayed(cut_to_part)(*task, **options) for task in tasks()
+        )
+    else:
+        slips = (
+            cut_to_part(recording, stem, **options)
+            if os.path.exists(f"{stem}.json")  # of a process that had others to help it
+            else cut_in_place(recording, writer.files, **options)
+            for recording, stem in tasks()
+        )
+    with open(work / "journal", "a") as journal:
+        for slip in tqdm(
+            slips,
+            initial=done,
+            total=plan.total,
+            unit=" files",
+            desc="prepare",
+            delay=1,
+            disable=None,
+        ):
             recording, mark = sent.popleft()
-            if slip["clips"] and slip["stem"]: writer.take(slip["stem"])
-            journal.write(json.dumps(slip | {"stem": mark}) + "\n"); journal.flush()
+            if slip["clips"] and slip["stem"]:
+                writer.take(slip["stem"])
+            journal.write(json.dumps(slip | {"stem": mark}) + "\n")
+            journal.flush()
             _enter(plan, writer, recording, slip)
-            for kind in ("json", "clips", "roll") if slip["stem"] else (): Path(f"{slip['stem']}.{kind}").unlink(missing_ok=True)
+            for kind in ("json", "clips", "roll") if slip["stem"] else ():
+                Path(f"{slip['stem']}.{kind}").unlink(missing_ok=True)
     said["counts"]["skipped"] = len(said["skipped"])
 
 # %% ../../nbs/data/08_prepare.ipynb #1635311f
@@ -131,19 +211,34 @@ def _spread(plan, workers):
     "How joblib is to spread the work: as its user has configured it, or over this machine's cores; None: not at all."
     backend, n_jobs = joblib.parallel.get_active_backend()
     if n_jobs is None and type(backend) is joblib.parallel.BACKENDS["loky"]:
-        if workers is None: workers = min(joblib.cpu_count(), plan.total) if plan.size > 3e7 else 1
-        if workers == 1: return None
-    return dict(n_jobs=workers, return_as="generator" if backend.supports_return_generator else "list")
+        if workers is None:
+            workers = min(joblib.cpu_count(), plan.total) if plan.size > 3e7 else 1
+        if workers == 1:
+            return None
+    return dict(
+        n_jobs=workers, return_as="generator" if backend.supports_return_generator else "list"
+    )
+
 
 def _enter(plan, writer, recording, slip):
     "Enter a recording into the index and the manifest."
-    if slip["why"]: return writer.manifest["skipped"].append([recording.name, slip["why"]])
+    if slip["why"]:
+        return writer.manifest["skipped"].append([recording.name, slip["why"]])
     hop, steps = (f(writer.manifest["samples"], plan.overlap) for f in (hop_of, steps_back))
     first, k = len(writer), np.arange(slip["clips"])
-    writer.describe(len(k), label=recording.label, group=recording.group, recording=recording.name, start=slip["start"] + k * hop,
-        split=-1 if recording.split is None else recording.split, previous=np.where(k >= steps, first + k - steps, -1) if steps else -1)
-    for name, more in dict(recordings=1, padded=slip["padded"], clipped=slip["clipped"]).items(): writer.manifest["counts"][name] += more
-    if slip["sha256"]: writer.manifest["inputs"][recording.name] = slip["sha256"]
+    writer.describe(
+        len(k),
+        label=recording.label,
+        group=recording.group,
+        recording=recording.name,
+        start=slip["start"] + k * hop,
+        split=-1 if recording.split is None else recording.split,
+        previous=np.where(k >= steps, first + k - steps, -1) if steps else -1,
+    )
+    for name, more in dict(recordings=1, padded=slip["padded"], clipped=slip["clipped"]).items():
+        writer.manifest["counts"][name] += more
+    if slip["sha256"]:
+        writer.manifest["inputs"][recording.name] = slip["sha256"]
 
 # %% ../../nbs/data/08_prepare.ipynb #b89a9149
 def _replay(plan, writer, path):
@@ -153,9 +248,16 @@ def _replay(plan, writer, path):
     with open(path, "rb") as journal:
         for line in journal:
             recording = next(recordings, None)
-            row = json.loads(line) if line.endswith(b"\n") else {"stem": None}         # stopped while it was written
-            if recording is None or row["stem"] != fingerprint(recording) or len(writer) + row["clips"] > writer.room():
-                if recording is not None: recordings = chain([recording], recordings)
+            row = (
+                json.loads(line) if line.endswith(b"\n") else {"stem": None}
+            )  # stopped while it was written
+            if (
+                recording is None
+                or row["stem"] != fingerprint(recording)
+                or len(writer) + row["clips"] > writer.room()
+            ):
+                if recording is not None:
+                    recordings = chain([recording], recordings)
                 break
             _enter(plan, writer, recording, row)
             at, done = at + len(line), done + 1
@@ -165,20 +267,28 @@ def _replay(plan, writer, path):
 
 # %% ../../nbs/data/08_prepare.ipynb #b7767ffa
 @patch
-def room(self:ClipsWriter):
+def room(self: ClipsWriter):
     "How many clips there are in the files, whatever their headers say."
-    size = lambda file, kind, shape: (os.fstat(file.fileno()).st_size - HEADER) // (int(np.prod(shape)) * np.dtype(kind).itemsize)
-    return min(size(file, kind, shape) for file, (_, kind, shape) in zip(self.files, self._arrays()))
+    size = lambda file, kind, shape: (
+        (os.fstat(file.fileno()).st_size - HEADER)
+        // (int(np.prod(shape)) * np.dtype(kind).itemsize)
+    )
+    return min(
+        size(file, kind, shape) for file, (_, kind, shape) in zip(self.files, self._arrays())
+    )
+
 
 @patch
-def take(self:ClipsWriter, stem):
+def take(self: ClipsWriter, stem):
     "Append a part's clips and notes."
     for file, kind in zip(self.files, ("clips", "roll")):
-        with open(f"{stem}.{kind}", "rb") as part: shutil.copyfileobj(part, file, 2**20)
+        with open(f"{stem}.{kind}", "rb") as part:
+            shutil.copyfileobj(part, file, 2**20)
         file.flush()
 
+
 @patch
-def share(self:ClipsWriter, split):
+def share(self: ClipsWriter, split):
     "Give the clips without a split that of their group, out of `split(groups)`."
     names, group = np.array(list(self.group_ids), object), np.array(self.index["group"], "int64")
     splits = np.array(self.index["split"], "int64")
@@ -190,16 +300,28 @@ def share(self:ClipsWriter, split):
 def summary(
     clips,
     *,
-    most=20, # of the files left out, how many to name
-):           # some lines of text
+    most=20,  # of the files left out, how many to name
+):  # some lines of text
     "What `prepare` made, and what it left out and why."
     counts, skipped = clips.manifest["counts"], clips.manifest["skipped"]
-    lines = [repr(clips), f"{counts['recordings']:,} recordings, {counts['padded']:,} clips filled up with silence"]
-    if clips.states: lines.append(f"notes: {clips.states} states a clip")
-    if counts["clipped"]: lines.append(f"{counts['clipped']:,} recordings are louder than full scale and were clipped")
+    lines = [
+        repr(clips),
+        f"{counts['recordings']:,} recordings, {counts['padded']:,} clips filled up with silence",
+    ]
+    if clips.states:
+        lines.append(f"notes: {clips.states} states a clip")
+    if counts["clipped"]:
+        lines.append(
+            f"{counts['clipped']:,} recordings are louder than full scale and were clipped"
+        )
     for kind in ("quiet", "clipped"):
-        if odd := clips.manifest["options"].get(kind): lines.append(f"{len(odd):,} {kind} files are among them, the first is {odd[0]}; to leave them out: --drop-{kind}")
-    if skipped: lines.append(f"{len(skipped):,} files left out:")
+        if odd := clips.manifest["options"].get(kind):
+            lines.append(
+                f"{len(odd):,} {kind} files are among them, the first is {odd[0]}; to leave them out: --drop-{kind}"
+            )
+    if skipped:
+        lines.append(f"{len(skipped):,} files left out:")
     lines += [f"  {name}: {why}" for name, why in skipped[:most]]
-    if len(skipped) > most: lines.append(f"  … and {len(skipped) - most:,} more, all in {clips.folder}/manifest.json")
+    if len(skipped) > most:
+        lines.append(f"  … and {len(skipped) - most:,} more, all in {clips.folder}/manifest.json")
     return "\n".join(lines)

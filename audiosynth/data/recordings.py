@@ -6,7 +6,9 @@
 __all__ = ['BadAudio', 'missing_bytes', 'blocks', 'sounding', 'hop_of', 'cut', 'clips_in', 'steps_back']
 
 # %% ../../nbs/data/02_recordings.ipynb #4a5c4c4f
-import io, os, struct
+import io
+import os
+import struct
 from contextlib import contextmanager
 from functools import reduce
 
@@ -20,17 +22,18 @@ class BadAudio(Exception):
 
 # %% ../../nbs/data/02_recordings.ipynb #fef29927
 def missing_bytes(
-    file, # open for reading in binary, at its beginning
-):        # bytes
+    file,  # open for reading in binary, at its beginning
+):  # bytes
     "How much less sound a WAV or AIFF file holds than its header promises; 0 for other kinds of file."
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     form, order = file.read(12), {b"RIFF": "<", b"RIFX": ">", b"FORM": ">"}
-    if form[:4] not in order or form[8:] not in (b"WAVE", b"AIFF", b"AIFC"): return 0
+    if form[:4] not in order or form[8:] not in (b"WAVE", b"AIFF", b"AIFC"):
+        return 0
     while len(head := file.read(8)) == 8:
         name, length = struct.unpack(order[form[:4]] + "4sI", head)
         if name in (b"data", b"SSND"):
-            return 0 if length >= 0x7fff_0000 else max(0, file.tell() + length - size)
+            return 0 if length >= 0x7FFF_0000 else max(0, file.tell() + length - size)
         file.seek(length + length % 2, os.SEEK_CUR)
     return 0
 
@@ -41,97 +44,126 @@ def _mono(file):
     buffer = np.empty((1 + 2**18 // file.channels, file.channels), "int16" if exact else "float32")
     unit, read = np.float32(file.channels * (32768 if exact else 1)), 0
     while len(x := file.read(out=buffer)):
-        with np.errstate(invalid="ignore"): mono = reduce(np.add, x.astype("float32", copy=False).T) / unit
+        with np.errstate(invalid="ignore"):
+            mono = reduce(np.add, x.astype("float32", copy=False).T) / unit
         if not exact and not np.isfinite(mono).all():
-            raise BadAudio(f"a sample is not a finite number, {(read + int(np.argmin(np.isfinite(mono)))) / file.samplerate:.2f} s in")
+            raise BadAudio(
+                f"a sample is not a finite number, {(read + int(np.argmin(np.isfinite(mono)))) / file.samplerate:.2f} s in"
+            )
         read += len(x)
         yield mono
-    if not read: raise BadAudio("holds no samples")
-    if read < file.frames * (.95 if file.format == "MP3" else 1):
+    if not read:
+        raise BadAudio("holds no samples")
+    if read < file.frames * (0.95 if file.format == "MP3" else 1):
         raise BadAudio(f"cut short: {read:,} of {file.frames:,} samples are there")
 
 # %% ../../nbs/data/02_recordings.ipynb #3f563555
 def _open(audio, rate_hz):
     "An open `SoundFile` of a path, of a file's bytes or of an open file; `BadAudio` if that cannot be."
-    file = io.BytesIO(audio) if isinstance(audio, bytes) else audio if hasattr(audio, "read") else open(audio, "rb")
-    if not file.seek(0, os.SEEK_END): raise BadAudio("an empty file")
-    if missing := missing_bytes(file): raise BadAudio(f"cut short: {missing:,} bytes are missing")
+    file = (
+        io.BytesIO(audio)
+        if isinstance(audio, bytes)
+        else audio
+        if hasattr(audio, "read")
+        else open(audio, "rb")
+    )
+    if not file.seek(0, os.SEEK_END):
+        raise BadAudio("an empty file")
+    if missing := missing_bytes(file):
+        raise BadAudio(f"cut short: {missing:,} bytes are missing")
     file.seek(0)
-    if not hasattr(audio, "read") and not isinstance(audio, bytes): file.close(); file = audio     # libsndfile reads paths faster
+    if not hasattr(audio, "read") and not isinstance(audio, bytes):
+        file.close()
+        file = audio  # libsndfile reads paths faster
     sound = soundfile.SoundFile(file)
-    if not 1000 <= sound.samplerate <= 1_000_000: raise BadAudio(f"a sample rate of {sound.samplerate} Hz")
-    if rate_hz and sound.samplerate != rate_hz: raise BadAudio(f"{sound.samplerate} Hz, where {rate_hz} Hz was promised")
+    if not 1000 <= sound.samplerate <= 1_000_000:
+        raise BadAudio(f"a sample rate of {sound.samplerate} Hz")
+    if rate_hz and sound.samplerate != rate_hz:
+        raise BadAudio(f"{sound.samplerate} Hz, where {rate_hz} Hz was promised")
     return sound
+
 
 @contextmanager
 def _reasons():
     "What libsndfile and the operating system complain of, as `BadAudio`."
-    try: yield
+    try:
+        yield
     except soundfile.LibsndfileError as e:
         what = e.error_string.strip().removeprefix("Error : ").rstrip(".")
-        raise BadAudio("not audio that libsndfile can read" if "ormat" in what else f"damaged: {what}") from e
-    except OSError as e: raise BadAudio((e.strerror or str(e)).lower()) from e
+        raise BadAudio(
+            "not audio that libsndfile can read" if "ormat" in what else f"damaged: {what}"
+        ) from e
+    except OSError as e:
+        raise BadAudio((e.strerror or str(e)).lower()) from e
 
 # %% ../../nbs/data/02_recordings.ipynb #32998150
 def blocks(
-    audio,            # a path, the bytes of a file, or an open file
+    audio,  # a path, the bytes of a file, or an open file
     *,
-    rate,             # Hz, to resample to
-    source_rate=None, # Hz; refuse a file of another rate
-    between=None,     # (first, last + 1) sample of the file to take; None: all
-):                    # iterator over (samples,) float32, all channels mixed to one
+    rate,  # Hz, to resample to
+    source_rate=None,  # Hz; refuse a file of another rate
+    between=None,  # (first, last + 1) sample of the file to take; None: all
+):  # iterator over (samples,) float32, all channels mixed to one
     "The sound of a recording block by block; raises `BadAudio` with the reason if there is something wrong."
     with _reasons(), _open(audio, source_rate) as file:
         resampler, at = soxr.ResampleStream(file.samplerate, rate, 1, dtype="float32"), 0
         for mono in _mono(file):
             at += len(mono)
-            if between: mono = mono[max(0, between[0] - at + len(mono)):max(0, between[1] - at + len(mono))]
+            if between:
+                mono = mono[
+                    max(0, between[0] - at + len(mono)) : max(0, between[1] - at + len(mono))
+                ]
             yield mono if file.samplerate == rate else resampler.resample_chunk(mono)
-        if file.samplerate != rate: yield resampler.resample_chunk(np.zeros(0, "float32"), last=True)
+        if file.samplerate != rate:
+            yield resampler.resample_chunk(np.zeros(0, "float32"), last=True)
 
 # %% ../../nbs/data/02_recordings.ipynb #7f521e7c
 def sounding(
-    audio,            # a path, the bytes of a file, or an open file
+    audio,  # a path, the bytes of a file, or an open file
     *,
-    trim_db,          # silence is what is further below full scale
-    source_rate=None, # Hz; refuse a file of another rate
-):                    # ((first, last + 1) sample of the file from silence to silence, samples in all, the file's rate in Hz)
+    trim_db,  # silence is what is further below full scale
+    source_rate=None,  # Hz; refuse a file of another rate
+):  # ((first, last + 1) sample of the file from silence to silence, samples in all, the file's rate in Hz)
     "Where the sound of a recording begins and ends; raises `BadAudio` if it never does."
     with _reasons(), _open(audio, source_rate) as file:
         frame, rest, at, first, last = file.samplerate // 100, np.zeros(0, "float32"), 0, None, 0
         for mono in _mono(file):
             rest = np.concatenate([rest, mono])
-            whole = rest[:len(rest) // frame * frame].reshape(-1, frame)
+            whole = rest[: len(rest) // frame * frame].reshape(-1, frame)
             loud = np.flatnonzero((whole**2).mean(axis=1) >= 10 ** (-trim_db / 10))
             if len(loud):
                 first = at + loud[0] * frame if first is None else first
                 last = at + (loud[-1] + 1) * frame
-            at, rest = at + whole.size, rest[whole.size:]
-        if len(rest) and (rest**2).mean() >= 10 ** (-trim_db / 10): first, last = at if first is None else first, at + len(rest)
-        if first is None: raise BadAudio(f"nothing in it is louder than {trim_db:g} dB below full scale")
+            at, rest = at + whole.size, rest[whole.size :]
+        if len(rest) and (rest**2).mean() >= 10 ** (-trim_db / 10):
+            first, last = at if first is None else first, at + len(rest)
+        if first is None:
+            raise BadAudio(f"nothing in it is louder than {trim_db:g} dB below full scale")
         return (int(first), int(last)), at + len(rest), file.samplerate
 
 # %% ../../nbs/data/02_recordings.ipynb #fda5453c
 def hop_of(
-    samples, # of one clip
-    overlap, # 0 ≤ overlap < 1, of a clip
-):           # samples from the beginning of a clip to that of the next
+    samples,  # of one clip
+    overlap,  # 0 ≤ overlap < 1, of a clip
+):  # samples from the beginning of a clip to that of the next
     "How far apart clips begin."
     return round(samples * (1 - overlap))
 
+
 def cut(
-    blocks,         # iterator over (samples,) arrays
+    blocks,  # iterator over (samples,) arrays
     *,
-    samples,        # of one clip
-    overlap=0,      # of a clip with the next, 0 ≤ overlap < 1
-    one_clip=False, # only the first
-):                  # iterator over ((samples,) of the same type, samples of sound in it)
+    samples,  # of one clip
+    overlap=0,  # of a clip with the next, 0 ≤ overlap < 1
+    one_clip=False,  # only the first
+):  # iterator over ((samples,) of the same type, samples of sound in it)
     "Consecutive clips of a recording."
     hop, rest, done = hop_of(samples, overlap), (), 0
     for block in blocks:
         rest = np.concatenate([rest, block]) if len(rest) else block
         while len(rest) >= samples:
-            if not (one_clip and done): yield rest[:samples], samples
+            if not (one_clip and done):
+                yield rest[:samples], samples
             rest, done = rest[hop:], done + 1
     new = len(rest) - (samples - hop if done else 0)
     if len(rest) and (not done or new >= hop / 2 and not one_clip):
@@ -139,21 +171,25 @@ def cut(
 
 # %% ../../nbs/data/02_recordings.ipynb #a99b4d7a
 def clips_in(
-    samples_total, # of a recording, resampled
-    samples,       # of one clip
-    overlap=0,     # as for `cut`
-):                 # a number
+    samples_total,  # of a recording, resampled
+    samples,  # of one clip
+    overlap=0,  # as for `cut`
+):  # a number
     "How many clips `cut` makes of a recording."
     hop = hop_of(samples, overlap)
     whole = max(0, (samples_total - samples) // hop + 1)
-    return whole + (samples_total - whole * hop - (samples - hop) >= hop / 2) if whole else int(samples_total > 0)
+    return (
+        whole + (samples_total - whole * hop - (samples - hop) >= hop / 2)
+        if whole
+        else int(samples_total > 0)
+    )
 
 # %% ../../nbs/data/02_recordings.ipynb #8aa4801f
 def steps_back(
-    samples, # of one clip
-    overlap, # 0 ≤ overlap < 1
-):           # a number of clips, or 0 if there is no such clip
+    samples,  # of one clip
+    overlap,  # 0 ≤ overlap < 1
+):  # a number of clips, or 0 if there is no such clip
     "Which clip before this one ends where this one begins."
     hop = hop_of(samples, overlap)
     steps = round(samples / hop)
-    return steps if abs(steps * hop - samples) < steps else 0    # a hop is rounded to whole samples
+    return steps if abs(steps * hop - samples) < steps else 0  # a hop is rounded to whole samples

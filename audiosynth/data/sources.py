@@ -7,7 +7,12 @@ __all__ = ['AUDIO', 'WORDS', 'FSDD_URL', 'FSDD_NAME', 'EMBEDDED', 'MADE', 'tree'
            'trimming', 'fsdd_splits', 'fsdd_plan', 'embedded_plan', 'load_clips']
 
 # %% ../../nbs/data/04_sources.ipynb #bff4b657
-import csv, json, os, re, stat, time
+import csv
+import json
+import os
+import re
+import stat
+import time
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -16,196 +21,347 @@ import soundfile
 import audiosynth
 from .archives import cache, fetch, members
 from .clips import SPLITS, Clips
+from .cutting import Busy, Recording
 from .files import InputError, sha256_of
 from .midi import roll_clips
-from .cutting import Busy, Recording
 from .prepare import SOURCES, Plan, prepare, summary, unknown
 
 # %% ../../nbs/data/04_sources.ipynb #be4c3265
-AUDIO = {f".{kind.lower()}" for kind in soundfile.available_formats()} - {".raw", ".mat4", ".mat5"} \
-    | {".aif", ".aifc", ".mp2", ".oga", ".opus", ".snd", ".wave"}
+AUDIO = {f".{kind.lower()}" for kind in soundfile.available_formats()} - {
+    ".raw",
+    ".mat4",
+    ".mat5",
+} | {".aif", ".aifc", ".mp2", ".oga", ".opus", ".snd", ".wave"}
+
 
 def tree(
     folder,  # where to look, and in every folder below it
-):           # (paths of audio files, [(name, why)] of what was left out), sorted
+):  # (paths of audio files, [(name, why)] of what was left out), sorted
     "The audio files below a folder."
     found, left = [], []
     denied = lambda e: left.append((os.path.relpath(e.filename, folder), e.strerror.lower()))
     for where, below, names in os.walk(folder, onerror=denied):
-        below[:] = sorted(d for d in below if not d.startswith(".") and not os.path.exists(f"{where}/{d}/clips.npy"))
+        below[:] = sorted(
+            d
+            for d in below
+            if not d.startswith(".") and not os.path.exists(f"{where}/{d}/clips.npy")
+        )
         for path in (Path(where, name) for name in names if not name.startswith(".")):
             name = str(path.relative_to(folder))
-            try: kind = path.stat().st_mode
-            except OSError as e: left.append((name, e.strerror.lower())); continue
-            if not name.isprintable(): left.append((ascii(name), "a name that cannot be printed; rename it"))
-            elif not stat.S_ISREG(kind): left.append((name, "not a file"))
-            elif path.suffix.lower() not in AUDIO: left.append((name, f"not an audio file's name ({path.suffix or 'no suffix'})"))
-            else: found.append(path)
+            try:
+                kind = path.stat().st_mode
+            except OSError as e:
+                left.append((name, e.strerror.lower()))
+                continue
+            if not name.isprintable():
+                left.append((ascii(name), "a name that cannot be printed; rename it"))
+            elif not stat.S_ISREG(kind):
+                left.append((name, "not a file"))
+            elif path.suffix.lower() not in AUDIO:
+                left.append((name, f"not an audio file's name ({path.suffix or 'no suffix'})"))
+            else:
+                found.append(path)
     return sorted(found), sorted(left)
 
 # %% ../../nbs/data/04_sources.ipynb #5034bee9
 def read_labels(
     path,  # a CSV file with the columns file (as the folder has it), label and, if you like, group and split
-    names, # of the files there are
-):         # {file: {"label", "group", "split"}}, split a number or None
+    names,  # of the files there are
+):  # {file: {"label", "group", "split"}}, split a number or None
     "What a table says about the files of a folder."
     path, rows, splits = Path(path), {}, {}
-    def refuse(line, why): raise InputError(f"{path}, line {line}: {why}; correct it")
+
+    def refuse(line, why):
+        raise InputError(f"{path}, line {line}: {why}; correct it")
+
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
             if missing := {"file", "label"} - set(table.fieldnames or []):
-                raise InputError(f"{path}: no column {' and no column '.join(sorted(missing))}; its first line must be file,label (and group,split if you like)")
+                raise InputError(
+                    f"{path}: no column {' and no column '.join(sorted(missing))}; its first line must be file,label (and group,split if you like)"
+                )
             for row in table:
                 said = {k: (row.get(k) or "").strip() for k in ("file", "label", "group", "split")}
                 name, at = PurePosixPath(said["file"]).as_posix(), table.line_num
-                if name not in names: refuse(at, f"there is no audio file {said['file']!r} in the folder")
-                if name in rows: refuse(at, f"{name} has a line already")
-                if not said["label"]: refuse(at, f"{name} has no label")
-                if said["split"] not in ("", *SPLITS): refuse(at, f"split {said['split']!r} is none of {', '.join(SPLITS)}")
-                group, split = said["group"] or name, SPLITS.index(said["split"]) if said["split"] else None
+                if name not in names:
+                    refuse(at, f"there is no audio file {said['file']!r} in the folder")
+                if name in rows:
+                    refuse(at, f"{name} has a line already")
+                if not said["label"]:
+                    refuse(at, f"{name} has no label")
+                if said["split"] not in ("", *SPLITS):
+                    refuse(at, f"split {said['split']!r} is none of {', '.join(SPLITS)}")
+                group, split = (
+                    said["group"] or name,
+                    SPLITS.index(said["split"]) if said["split"] else None,
+                )
                 if split is not None and splits.setdefault(group, split) != split:
-                    refuse(at, f"{group} is in {SPLITS[splits[group]]} already; a group must not be in two splits")
+                    refuse(
+                        at,
+                        f"{group} is in {SPLITS[splits[group]]} already; a group must not be in two splits",
+                    )
                 rows[name] = dict(label=said["label"], group=group)
     except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise InputError(f"{path}: not a table that can be read ({(getattr(e, 'strerror', None) or str(e)).lower()}); give a CSV file in UTF-8") from e
-    if not rows: raise InputError(f"{path}: a table without lines; give one for each file")
+        raise InputError(
+            f"{path}: not a table that can be read ({(getattr(e, 'strerror', None) or str(e)).lower()}); give a CSV file in UTF-8"
+        ) from e
+    if not rows:
+        raise InputError(f"{path}: a table without lines; give one for each file")
     return {name: row | {"split": splits.get(row["group"])} for name, row in rows.items()}
 
 # %% ../../nbs/data/04_sources.ipynb #6adf53d1
 def groups_of(
-    names,   # of files
-    pattern, # a regular expression with one group in it, (…)
-):           # {name: group}
+    names,  # of files
+    pattern,  # a regular expression with one group in it, (…)
+):  # {name: group}
     "What a pattern finds in each name."
-    try: found = re.compile(pattern)
-    except re.error as e: raise InputError(f"groups {pattern!r}: not a regular expression ({e}); correct it") from None
-    if found.groups < 1: raise InputError(f"groups {pattern!r}: has no part in parentheses; put them around what names the group, as in '^([a-z]+)_'")
+    try:
+        found = re.compile(pattern)
+    except re.error as e:
+        raise InputError(
+            f"groups {pattern!r}: not a regular expression ({e}); correct it"
+        ) from None
+    if found.groups < 1:
+        raise InputError(
+            f"groups {pattern!r}: has no part in parentheses; put them around what names the group, as in '^([a-z]+)_'"
+        )
     groups = {name: m[1] for name in names if (m := found.search(name)) and m[1]}
     if missing := [name for name in names if name not in groups]:
-        raise InputError(f"groups {pattern!r}: found nothing in {len(missing):,} of {len(names):,} files; the first is {missing[0]}")
+        raise InputError(
+            f"groups {pattern!r}: found nothing in {len(missing):,} of {len(names):,} files; the first is {missing[0]}"
+        )
     return groups
 
 # %% ../../nbs/data/04_sources.ipynb #3fab89f3
 def folder_plan(
-    from_,           # the folder
+    from_,  # the folder
     *,
-    labels=None,     # a table of labels (`read_labels`); None: a file's folder is its label
-    groups=None,     # a pattern (`groups_of`); None: each recording by itself, or as the table says
-    overlap=0,       # of a clip with the next, 0 ≤ overlap < 1
-    trim_db=None,    # leave out silence at both ends: what is so far below full scale
+    labels=None,  # a table of labels (`read_labels`); None: a file's folder is its label
+    groups=None,  # a pattern (`groups_of`); None: each recording by itself, or as the table says
+    overlap=0,  # of a clip with the next, 0 ≤ overlap < 1
+    trim_db=None,  # leave out silence at both ends: what is so far below full scale
     one_clip=False,  # isolated words: the first clip of each file only
     licence="as the recordings'",
 ):
     "Any tree of audio files."
     root = _existing(from_, "folder")
     paths, left = tree(root)
-    if not paths: raise InputError(f"{root}: no audio files in it" + (f" ({left[0][0]}: {left[0][1]})" if left else "")
-                                   + "; give a folder of WAV, FLAC, OGG or MP3 files")
+    if not paths:
+        raise InputError(
+            f"{root}: no audio files in it"
+            + (f" ({left[0][0]}: {left[0][1]})" if left else "")
+            + "; give a folder of WAV, FLAC, OGG or MP3 files"
+        )
     trimming(trim_db)
-    names, size = [p.relative_to(root).as_posix() for p in paths], sum(p.stat().st_size for p in paths)
+    names, size = (
+        [p.relative_to(root).as_posix() for p in paths],
+        sum(p.stat().st_size for p in paths),
+    )
     several = len({p.parent for p in paths}) > 1 and len({p.parent.name for p in paths}) > 1
-    rows = {n: dict(label=p.parent.name if several else None, group=n) for n, p in zip(names, paths)} if labels is None else read_labels(labels, set(names))
+    rows = (
+        {n: dict(label=p.parent.name if several else None, group=n) for n, p in zip(names, paths)}
+        if labels is None
+        else read_labels(labels, set(names))
+    )
     left += [(name, f"has no line in {Path(labels).name}") for name in names if name not in rows]
     if groups is not None:
-        if any(row["group"] != name for name, row in rows.items()): raise InputError(f"{labels}: has groups; leave the pattern {groups!r} out")
+        if any(row["group"] != name for name, row in rows.items()):
+            raise InputError(f"{labels}: has groups; leave the pattern {groups!r} out")
         found = groups_of(list(rows), groups)
         rows = {name: row | {"group": found[name]} for name, row in rows.items()}
     kind = "group" if any(row["group"] != name for name, row in rows.items()) else "recording"
-    return Plan((Recording(name, str(root/name), **row) for name, row in rows.items()), len(rows), size, licence,
-        f"by {kind}: " + (f"as {Path(labels).name} says, else " if any(row.get("split") is not None for row in rows.values()) else "")
-        + "80 % train, 10 % validation, 10 % test", sorted({row["label"] for row in rows.values()} - {None}), one_clip,
-        dict(overlap=overlap, trim_db=trim_db, groups=groups, labels=labels and Path(labels).name), left,
-        {Path(labels).name: sha256_of(labels)} if labels else {}, overlap, trim_db)
+    return Plan(
+        (Recording(name, str(root / name), **row) for name, row in rows.items()),
+        len(rows),
+        size,
+        licence,
+        f"by {kind}: "
+        + (
+            f"as {Path(labels).name} says, else "
+            if any(row.get("split") is not None for row in rows.values())
+            else ""
+        )
+        + "80 % train, 10 % validation, 10 % test",
+        sorted({row["label"] for row in rows.values()} - {None}),
+        one_clip,
+        dict(overlap=overlap, trim_db=trim_db, groups=groups, labels=labels and Path(labels).name),
+        left,
+        {Path(labels).name: sha256_of(labels)} if labels else {},
+        overlap,
+        trim_db,
+    )
+
 
 SOURCES["folder"] = folder_plan
 
+
 def trimming(trim_db):
     "`InputError` unless silence can be so far below full scale."
-    if trim_db is not None and not 0 < trim_db < 200: raise InputError(f"silence at {trim_db} dB below full scale: give 0 to 200, 50 for instance")
+    if trim_db is not None and not 0 < trim_db < 200:
+        raise InputError(
+            f"silence at {trim_db} dB below full scale: give 0 to 200, 50 for instance"
+        )
 
 # %% ../../nbs/data/04_sources.ipynb #c9f0e06e
 def _existing(path, kind):
     "The folder (or file, if `kind` allows it) to read from; `InputError` if there is none."
-    if path is None: raise InputError(f"no {kind} was given; say where the recordings are with --from")
+    if path is None:
+        raise InputError(f"no {kind} was given; say where the recordings are with --from")
     path = Path(path)
     try:
-        if path.is_dir(): os.listdir(path)
-        elif path.exists() and kind == "folder": raise InputError(f"{path}: is a file; give the folder it is in")
-        else: path.open("rb").close()
-    except FileNotFoundError: raise InputError(f"{path}: no such file or folder; check the path given with --from") from None
-    except OSError as e: raise InputError(f"{path}: {e.strerror.lower()}; give a {kind} that can be read") from e
+        if path.is_dir():
+            os.listdir(path)
+        elif path.exists() and kind == "folder":
+            raise InputError(f"{path}: is a file; give the folder it is in")
+        else:
+            path.open("rb").close()
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no such file or folder; check the path given with --from"
+        ) from None
+    except OSError as e:
+        raise InputError(f"{path}: {e.strerror.lower()}; give a {kind} that can be read") from e
     return path
 
 # %% ../../nbs/data/04_sources.ipynb #1e8d0e75
 WORDS = "zero one two three four five six seven eight nine".split()
-FSDD_URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz"
+FSDD_URL = (
+    "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz"
+)
 FSDD_NAME = re.compile(r"(\d)_([a-z]+)_(\d+)\.wav", re.IGNORECASE)
 
 # %% ../../nbs/data/04_sources.ipynb #29371f29
 def fsdd_splits(
-    names,        # iterable of (digit, speaker, take)
+    names,  # iterable of (digit, speaker, take)
     *,
-    by="take",    # or "speaker"
-):                # ({take or speaker: split}, a sentence)
+    by="take",  # or "speaker"
+):  # ({take or speaker: split}, a sentence)
     "How the Free Spoken Digit Dataset is split."
-    if by not in ("take", "speaker"): raise InputError(unknown("split_by", by, ["take", "speaker"]))
+    if by not in ("take", "speaker"):
+        raise InputError(unknown("split_by", by, ["take", "speaker"]))
     units = sorted({n[2] if by == "take" else n[1] for n in names})
-    if by == "take": test, held = (units[:5], units[5:8]) if len(units) >= 10 else (units[:len(units) > 2], units[1:2][:len(units) > 2])
-    elif len(units) < 3: raise InputError(f"{len(units)} speakers: split_by='speaker' needs three; use split_by='take'")
-    else: test, held = units[-1:], units[-2:-1]
+    if by == "take":
+        test, held = (
+            (units[:5], units[5:8])
+            if len(units) >= 10
+            else (units[: len(units) > 2], units[1:2][: len(units) > 2])
+        )
+    elif len(units) < 3:
+        raise InputError(
+            f"{len(units)} speakers: split_by='speaker' needs three; use split_by='take'"
+        )
+    else:
+        test, held = units[-1:], units[-2:-1]
     say = lambda some: ", ".join(map(str, some)) or "none"
-    return ({u: 2 if u in test else 1 if u in held else 0 for u in units},
-            f"by {by}: {say(test)} test, {say(held)} validation, the rest train"
-            + ("; every speaker is in every split" if by == "take" else "; no speaker is in two splits"))
+    return (
+        {u: 2 if u in test else 1 if u in held else 0 for u in units},
+        f"by {by}: {say(test)} test, {say(held)} validation, the rest train"
+        + (
+            "; every speaker is in every split" if by == "take" else "; no speaker is in two splits"
+        ),
+    )
 
 # %% ../../nbs/data/04_sources.ipynb #fe224f96
 def fsdd_plan(
-    from_=None,      # folder, .tar.gz, .zip or URL; None: upstream's archive
+    from_=None,  # folder, .tar.gz, .zip or URL; None: upstream's archive
     *,
-    split_by="take", # or "speaker"
-    sha256=None,     # of the archive, if you know it
+    split_by="take",  # or "speaker"
+    sha256=None,  # of the archive, if you know it
 ):
     "The Free Spoken Digit Dataset."
     fetched = from_ is None or re.match(r"https?://", str(from_))
-    path = fetch(str(from_ or FSDD_URL), sha256=sha256) if fetched else _existing(from_, "folder or archive")
+    path = (
+        fetch(str(from_ or FSDD_URL), sha256=sha256)
+        if fetched
+        else _existing(from_, "folder or archive")
+    )
     digest = None if path.is_dir() else sha256_of(path)
-    if sha256 and digest != sha256.lower(): raise InputError(f"{path}: its SHA-256 is {digest}, not {sha256}; get it again")
+    if sha256 and digest != sha256.lower():
+        raise InputError(f"{path}: its SHA-256 is {digest}, not {sha256}; get it again")
     parse = lambda name: FSDD_NAME.fullmatch(PurePosixPath(name).name)
     spoken = [(int(m[1]), m[2], int(m[3])) for name, _ in members(path) if (m := parse(name))]
-    if not spoken: raise InputError(f"{path}: no recordings named like 7_jackson_32.wav in it; give the dataset's folder or archive")
-    if from_ is None and len(spoken) != 3000: raise InputError(f"{path}: {len(spoken):,} recordings, not 3,000; delete it and try again")
+    if not spoken:
+        raise InputError(
+            f"{path}: no recordings named like 7_jackson_32.wav in it; give the dataset's folder or archive"
+        )
+    if from_ is None and len(spoken) != 3000:
+        raise InputError(f"{path}: {len(spoken):,} recordings, not 3,000; delete it and try again")
     splits, sentence = fsdd_splits(spoken, by=split_by)
+
     def recordings():
         for name, read in members(path):
             if m := parse(name):
-                yield Recording(PurePosixPath(name).name, read(), WORDS[int(m[1])], m[2],
-                                splits[int(m[3]) if split_by == "take" else m[2]], 8000 if fetched else None)
+                yield Recording(
+                    PurePosixPath(name).name,
+                    read(),
+                    WORDS[int(m[1])],
+                    m[2],
+                    splits[int(m[3]) if split_by == "take" else m[2]],
+                    8000 if fetched else None,
+                )
+
     size = path.stat().st_size if digest else 0
-    return Plan(recordings(), len(spoken), size, "CC BY-SA 4.0", sentence, WORDS, True,
-                dict(split_by=split_by), [], {path.name: digest} if digest else {})
+    return Plan(
+        recordings(),
+        len(spoken),
+        size,
+        "CC BY-SA 4.0",
+        sentence,
+        WORDS,
+        True,
+        dict(split_by=split_by),
+        [],
+        {path.name: digest} if digest else {},
+    )
+
 
 SOURCES["fsdd"] = fsdd_plan
 
 # %% ../../nbs/data/04_sources.ipynb #ce244811
 EMBEDDED = ["digits", "piano"]
 
+
 def embedded_plan(
-    name,       # digits or piano
-    from_=None, # nothing: they are in the package
+    name,  # digits or piano
+    from_=None,  # nothing: they are in the package
     *,
-    states=0,   # of the keys and the pedal in a clip; 0: sound alone
+    states=0,  # of the keys and the pedal in a clip; 0: sound alone
 ):
     "A set of clips that comes with the package."
-    if from_ is not None: raise InputError(f"{from_}: {name} comes with the package; leave --from out")
-    root = Path(audiosynth.__file__).parent/"embedded"/name
-    try: manifest = json.loads((root/"manifest.json").read_text(encoding="utf-8"))
-    except OSError as e: raise InputError(f"{root}: the embedded clips are missing ({e.strerror.lower()}); install audiosynth again") from e
+    if from_ is not None:
+        raise InputError(f"{from_}: {name} comes with the package; leave --from out")
+    root = Path(audiosynth.__file__).parent / "embedded" / name
+    try:
+        manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
+    except OSError as e:
+        raise InputError(
+            f"{root}: the embedded clips are missing ({e.strerror.lower()}); install audiosynth again"
+        ) from e
     rows = manifest["clips"]
-    recordings = (Recording(r["file"], str(root/r["file"]), r["label"], r["group"], SPLITS.index(r["split"]),
-                            roll=partial(roll_clips, root/r["recipe"]["midi"]) if states else None) for r in rows)
-    return Plan(recordings, len(rows), sum(2 * r["samples"] for r in rows), manifest["licence"], manifest["split_by"],
-                manifest["labels"], bool(manifest["labels"]), dict(made_by=manifest["made_by"]), states=states)
+    recordings = (
+        Recording(
+            r["file"],
+            str(root / r["file"]),
+            r["label"],
+            r["group"],
+            SPLITS.index(r["split"]),
+            roll=partial(roll_clips, root / r["recipe"]["midi"]) if states else None,
+        )
+        for r in rows
+    )
+    return Plan(
+        recordings,
+        len(rows),
+        sum(2 * r["samples"] for r in rows),
+        manifest["licence"],
+        manifest["split_by"],
+        manifest["labels"],
+        bool(manifest["labels"]),
+        dict(made_by=manifest["made_by"]),
+        states=states,
+    )
+
 
 SOURCES["digits"] = lambda from_=None: embedded_plan("digits", from_)
 SOURCES["piano"] = lambda from_=None, *, states=512: embedded_plan("piano", from_, states=states)
@@ -213,20 +369,31 @@ SOURCES["piano"] = lambda from_=None, *, states=512: embedded_plan("piano", from
 # %% ../../nbs/data/04_sources.ipynb #cea956ec
 MADE = 2  # counted up when `prepare` makes something else of the same embedded clips: 2 has the piano's notes
 
+
 def load_clips(
-    data, # a dataset's folder, or the name of an embedded set
-):        # Clips
+    data,  # a dataset's folder, or the name of an embedded set
+):  # Clips
     "Open a prepared dataset."
     if str(data) not in EMBEDDED:
-        if not Path(data).exists() and Path(data).name == str(data): raise InputError(f"{data}: no such folder, and " + unknown("dataset", data, EMBEDDED))
+        if not Path(data).exists() and Path(data).name == str(data):
+            raise InputError(f"{data}: no such folder, and " + unknown("dataset", data, EMBEDDED))
         return Clips(data)
-    plan = Path(audiosynth.__file__).parent/"embedded"/data/"manifest.json"
-    folder = cache()/"datasets"/f"{data}-{audiosynth.__version__}-{MADE}-{sha256_of(plan)[:12] if plan.exists() else 'missing'}"
-    try: return Clips(folder)
-    except InputError: damaged = folder.exists()
+    plan = Path(audiosynth.__file__).parent / "embedded" / data / "manifest.json"
+    folder = (
+        cache()
+        / "datasets"
+        / f"{data}-{audiosynth.__version__}-{MADE}-{sha256_of(plan)[:12] if plan.exists() else 'missing'}"
+    )
+    try:
+        return Clips(folder)
+    except InputError:
+        damaged = folder.exists()
     while True:
-        try: return prepare(data, folder, force=damaged)
-        except Busy: time.sleep(.1)                                   # another process is at it
+        try:
+            return prepare(data, folder, force=damaged)
+        except Busy:
+            time.sleep(0.1)  # another process is at it
         except InputError:
-            if not folder.exists(): raise
-            return Clips(folder)                                      # and was faster
+            if not folder.exists():
+                raise
+            return Clips(folder)  # and was faster

@@ -7,7 +7,10 @@ __all__ = ['QUIET_DB', 'FULL_DB', 'ODD', 'SPEECH_FILE', 'LISTS', 'SPEECH_COMMAND
            'speech_mnist_plan']
 
 # %% ../../nbs/data/05_speech_commands.ipynb #1c1f3462
-import hashlib, io, re, tempfile
+import hashlib
+import io
+import re
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -17,46 +20,58 @@ from tqdm import tqdm
 
 from .archives import cache, fetch, members
 from .clips import SPLITS
-from .files import InputError, sha256_of
 from .cutting import Recording
+from .files import InputError, sha256_of
+from .http import is_url
 from .prepare import SOURCES, Plan, unknown
 from .sources import WORDS, _existing
-from .http import is_url
 
 # %% ../../nbs/data/05_speech_commands.ipynb #c4d6290c
-QUIET_DB, FULL_DB = -40, -.01   # of full scale
+QUIET_DB, FULL_DB = -40, -0.01  # of full scale
+
 
 def oddity(
-    wave, # (samples,), −1..1
-):        # "quiet", "clipped" or None
+    wave,  # (samples,), −1..1
+):  # "quiet", "clipped" or None
     "What is odd about a recorded word."
     level = np.abs(wave)
-    if level.max(initial=0) < 10 ** (QUIET_DB / 20): return "quiet"
+    if level.max(initial=0) < 10 ** (QUIET_DB / 20):
+        return "quiet"
     full = level >= 10 ** (FULL_DB / 20)
     return "clipped" if np.any(full[2:] & full[1:-1] & full[:-2]) else None
 
-ODD = {"quiet": f"near-silent: no sample reaches {QUIET_DB} dB of full scale",
-       "clipped": f"clipped: three samples in a row within {-FULL_DB} dB of full scale"}
+
+ODD = {
+    "quiet": f"near-silent: no sample reaches {QUIET_DB} dB of full scale",
+    "clipped": f"clipped: three samples in a row within {-FULL_DB} dB of full scale",
+}
 
 # %% ../../nbs/data/05_speech_commands.ipynb #e0c1ab6a
-SPEECH_FILE = re.compile(rf"(?:.*/)?(({'|'.join(WORDS)})/(\w+?)_nohash_\d+\.wav)")   # name, word, speaker
+SPEECH_FILE = re.compile(
+    rf"(?:.*/)?(({'|'.join(WORDS)})/(\w+?)_nohash_\d+\.wav)"
+)  # name, word, speaker
 LISTS = {"validation_list.txt": 1, "testing_list.txt": 2}
+
 
 def official_splits(
     files,  # names like zero/0a7c2a8d_nohash_1.wav
     lists,  # {1: names, 2: names}, validation and test
     *,
-    source, # the archive, for messages
-):          # {name: split}
+    source,  # the archive, for messages
+):  # {name: split}
     "The split of every file; `InputError` if a speaker is in two."
     listed, heard = {}, {}
     for split, names in lists.items():
         for name in names:
-            if listed.setdefault(name, split) != split: raise InputError(f"{source}: {name} is in both lists; get the official archive")
+            if listed.setdefault(name, split) != split:
+                raise InputError(f"{source}: {name} is in both lists; get the official archive")
     for name in files:
         speaker, split = SPEECH_FILE.fullmatch(name)[3], listed.get(name, 0)
-        if heard.setdefault(speaker, split) != split: raise InputError(f"{source}: speaker {speaker} is in the {SPLITS[heard[speaker]]} "
-            f"and in the {SPLITS[split]} split; get the official archive")
+        if heard.setdefault(speaker, split) != split:
+            raise InputError(
+                f"{source}: speaker {speaker} is in the {SPLITS[heard[speaker]]} "
+                f"and in the {SPLITS[split]} split; get the official archive"
+            )
     return {name: listed.get(name, 0) for name in files}
 
 # %% ../../nbs/data/05_speech_commands.ipynb #4b7560b8
@@ -66,63 +81,121 @@ def _gather(path):
     cache().mkdir(parents=True, exist_ok=True)
     aside = tempfile.TemporaryFile(dir=cache())
     for name, read in tqdm(members(path), unit=" files", desc=path.name, delay=1, disable=None):
-        if (last := name.rpartition("/")[2]) in LISTS: lists[LISTS[last]] = read().decode("utf-8", "replace").split()
+        if (last := name.rpartition("/")[2]) in LISTS:
+            lists[LISTS[last]] = read().decode("utf-8", "replace").split()
         elif m := SPEECH_FILE.fullmatch(name):
             sound = read()
-            try: odd[m[1]] = oddity(soundfile.read(io.BytesIO(sound), dtype="float32", always_2d=True)[0][:, 0])
-            except soundfile.LibsndfileError: pass              # it will be left out, with the reason, when it is cut
-            found[m[1]] = read if path.is_dir() else partial(_aside, aside, aside.tell(), len(sound))
-            if not path.is_dir(): aside.write(sound)
+            try:
+                odd[m[1]] = oddity(
+                    soundfile.read(io.BytesIO(sound), dtype="float32", always_2d=True)[0][:, 0]
+                )
+            except soundfile.LibsndfileError:
+                pass  # it will be left out, with the reason, when it is cut
+            found[m[1]] = (
+                read if path.is_dir() else partial(_aside, aside, aside.tell(), len(sound))
+            )
+            if not path.is_dir():
+                aside.write(sound)
             size += len(sound)
     return lists, dict(sorted(found.items())), odd, size
+
 
 def _aside(file, start, size):
     file.seek(start)
     return file.read(size)
 
 # %% ../../nbs/data/05_speech_commands.ipynb #a31f08f3
-SPEECH_COMMANDS = {version: (f"https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v{version}.tar.gz", sha256) for version, sha256 in [
-    ("0.01", "743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d"),
-    ("0.02", "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58")]}
+SPEECH_COMMANDS = {
+    version: (
+        f"https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v{version}.tar.gz",
+        sha256,
+    )
+    for version, sha256 in [
+        ("0.01", "743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d"),
+        ("0.02", "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"),
+    ]
+}
+
 
 def speech_mnist_plan(
-    from_=None,          # .tar.gz or URL of Speech Commands, or the folder it unpacks to; None: the official archive
+    from_=None,  # .tar.gz or URL of Speech Commands, or the folder it unpacks to; None: the official archive
     *,
-    version=None,        # 0.01 or 0.02: the archive must be this one, by its checksum; None: 0.01 if it is to be fetched
-    limit_per_word=None, # at most so many files of each word, over all splits; the first experiments had 1850
-    drop_quiet=False,    # leave out near-silent files?
+    version=None,  # 0.01 or 0.02: the archive must be this one, by its checksum; None: 0.01 if it is to be fetched
+    limit_per_word=None,  # at most so many files of each word, over all splits; the first experiments had 1850
+    drop_quiet=False,  # leave out near-silent files?
     drop_clipped=False,  # and clipped ones?
-    sha256=None,         # of another archive, if you know it
-    seed=0,              # of the limit's choice
+    sha256=None,  # of another archive, if you know it
+    seed=0,  # of the limit's choice
 ):
     "The ten digits of Speech Commands."
-    if version is not None and version not in SPEECH_COMMANDS: raise InputError(unknown("version", version, SPEECH_COMMANDS))
-    if limit_per_word is not None and limit_per_word < 1: raise InputError(f"limit_per_word {limit_per_word}: must be at least 1")
+    if version is not None and version not in SPEECH_COMMANDS:
+        raise InputError(unknown("version", version, SPEECH_COMMANDS))
+    if limit_per_word is not None and limit_per_word < 1:
+        raise InputError(f"limit_per_word {limit_per_word}: must be at least 1")
     url, official = SPEECH_COMMANDS[version or "0.01"]
     wanted = sha256 or (official if version or from_ is None else None)
-    path = fetch(str(from_ or url), sha256=wanted) if from_ is None or is_url(from_) else _existing(from_, "folder or archive")
+    path = (
+        fetch(str(from_ or url), sha256=wanted)
+        if from_ is None or is_url(from_)
+        else _existing(from_, "folder or archive")
+    )
     digest = None if path.is_dir() else sha256_of(path)
-    if digest and wanted and digest != wanted.lower(): raise InputError(f"{path}: its SHA-256 is {digest}, not {wanted}; get it again")
+    if digest and wanted and digest != wanted.lower():
+        raise InputError(f"{path}: its SHA-256 is {digest}, not {wanted}; get it again")
     lists, found, odd, size = _gather(path)
-    if not found: raise InputError(f"{path}: no recordings named like zero/0a7c2a8d_nohash_0.wav in it; give Speech Commands' archive or folder")
-    if len(lists) < len(LISTS): raise InputError(f"{path}: no {' or '.join(n for n, s in LISTS.items() if s not in lists)} in it; "
-                                                 "give the official archive, or all of the folder it unpacks to")
+    if not found:
+        raise InputError(
+            f"{path}: no recordings named like zero/0a7c2a8d_nohash_0.wav in it; give Speech Commands' archive or folder"
+        )
+    if len(lists) < len(LISTS):
+        raise InputError(
+            f"{path}: no {' or '.join(n for n, s in LISTS.items() if s not in lists)} in it; "
+            "give the official archive, or all of the folder it unpacks to"
+        )
     splits = official_splits(found, lists, source=path)
-    dropped = {name: ODD[kind] for name, kind in odd.items() if kind == "quiet" and drop_quiet or kind == "clipped" and drop_clipped}
+    dropped = {
+        name: ODD[kind]
+        for name, kind in odd.items()
+        if kind == "quiet" and drop_quiet or kind == "clipped" and drop_clipped
+    }
     chosen = _limited([name for name in found if name not in dropped], limit_per_word, seed)
-    recordings = (Recording(name, found[name](), m[2], m[3], splits[name], 16000) for name in chosen if (m := SPEECH_FILE.fullmatch(name)))
-    options = dict(version=next((v for v, (_, s) in SPEECH_COMMANDS.items() if s == digest), None), limit_per_word=limit_per_word,
-                   drop_quiet=drop_quiet, drop_clipped=drop_clipped)
+    recordings = (
+        Recording(name, found[name](), m[2], m[3], splits[name], 16000)
+        for name in chosen
+        if (m := SPEECH_FILE.fullmatch(name))
+    )
+    options = dict(
+        version=next((v for v, (_, s) in SPEECH_COMMANDS.items() if s == digest), None),
+        limit_per_word=limit_per_word,
+        drop_quiet=drop_quiet,
+        drop_clipped=drop_clipped,
+    )
     options |= {kind: [name for name in chosen if odd.get(name) == kind] for kind in ODD}
-    return Plan(recordings, len(chosen), size, "CC BY 4.0", "official lists: by speaker; no speaker is in two splits", WORDS, True,
-                options, sorted(dropped.items()), {path.name: digest} if digest else {})
+    return Plan(
+        recordings,
+        len(chosen),
+        size,
+        "CC BY 4.0",
+        "official lists: by speaker; no speaker is in two splits",
+        WORDS,
+        True,
+        options,
+        sorted(dropped.items()),
+        {path.name: digest} if digest else {},
+    )
 
 # %% ../../nbs/data/05_speech_commands.ipynb #d93dae78
 def _limited(names, most, seed):
     "At most so many of each word; the same ones for the same seed."
-    if most is None: return names
+    if most is None:
+        return names
     rank = lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()
-    kept = {name for word in WORDS for name in sorted((n for n in names if n.startswith(word + "/")), key=rank)[:most]}
+    kept = {
+        name
+        for word in WORDS
+        for name in sorted((n for n in names if n.startswith(word + "/")), key=rank)[:most]
+    }
     return [name for name in names if name in kept]
+
 
 SOURCES["speech-mnist"] = speech_mnist_plan

@@ -15,34 +15,79 @@ import numpy as np
 import soundfile as sf
 import tensorflow as tf
 
-from ..training.learn_basis import Basis, BasisModel, held_out, load_trained, notes_of, reconstructed
-from ..representations.learned_basis import analysed
 from ..data.clips import pcm16
-from ..data.files import InputError
-from ..data.files import write_json
-from ..representations.filterbank import BANDS, SCALES, bandwidth_hz, by_distance, by_frequency, centre_hz, density, figures, noise_gain_db, responses
-from ..listen import document, plot_spectrogram, sound_rows, write_whole
+from ..data.files import InputError, write_json
 from .metrics import mean_of
-from ..robustness.noise import noise_at_snr
-from ..representations.registry import load_basis
-from ..training.runs import Run
+from ..listen import document, plot_spectrogram, sound_rows, write_whole
 from ..representations.complex import RealImaginary
+from audiosynth.representations.filterbank import (
+    BANDS,
+    SCALES,
+    bandwidth_hz,
+    by_distance,
+    by_frequency,
+    centre_hz,
+    density,
+    figures,
+    noise_gain_db,
+    responses,
+)
+from ..representations.learned_basis import analysed
+from ..representations.registry import load_basis
+from ..robustness.noise import noise_at_snr
+from audiosynth.training.learn_basis import (
+    Basis,
+    BasisModel,
+    held_out,
+    load_trained,
+    notes_of,
+    reconstructed,
+)
+from ..training.runs import Run
 
 # %% ../../nbs/evaluation/08_basis_atlas.ipynb #aae09c5a
 ORDERS = {"frequency": by_frequency, "distance": by_distance}  # of the encoder's filters
+
 
 def plot_filters(basis, order="frequency"):  # a `LearnedBasis`; a name in `ORDERS`
     "Encoder and decoder in time and in frequency, in one order. Returns the figure."
     encoder, decoder = (basis.statistics[name] for name in ("encoder", "decoder"))
     rows = ORDERS[order](encoder)
     figure, axes = plt.subplots(1, 4, figsize=(11, 4.4), dpi=80, layout="constrained", sharey=True)
-    for (name, filters), pair in zip((("encoder", encoder), ("decoder", decoder)), (axes[:2], axes[2:])):
-        most, level = np.abs(filters).max() or 1, 10 * np.log10(responses(filters[:, rows]).T + 1e-12)
-        pair[0].imshow(filters[:, rows].T, aspect="auto", origin="lower", cmap="RdBu", vmin=-most, vmax=most, interpolation="nearest")
+    for (name, filters), pair in zip(
+        (("encoder", encoder), ("decoder", decoder)), (axes[:2], axes[2:])
+    ):
+        most, level = (
+            np.abs(filters).max() or 1,
+            10 * np.log10(responses(filters[:, rows]).T + 1e-12),
+        )
+        pair[0].imshow(
+            filters[:, rows].T,
+            aspect="auto",
+            origin="lower",
+            cmap="RdBu",
+            vmin=-most,
+            vmax=most,
+            interpolation="nearest",
+        )
         pair[0].set(title=f"{name}, time", xlabel="samples")
-        pair[1].imshow(level, aspect="auto", origin="lower", cmap="magma", vmin=level.max() - 50, vmax=level.max(), extent=(0, basis.rate / 2000, -0.5, basis.filters - 0.5), interpolation="nearest")
+        pair[1].imshow(
+            level,
+            aspect="auto",
+            origin="lower",
+            cmap="magma",
+            vmin=level.max() - 50,
+            vmax=level.max(),
+            extent=(0, basis.rate / 2000, -0.5, basis.filters - 0.5),
+            interpolation="nearest",
+        )
         pair[1].set(title=f"{name}, frequency", xlabel="kHz")
-    axes[0].set(ylabel={"frequency": "filters by centre frequency", "distance": "filters by distance from the smallest"}[order])
+    axes[0].set(
+        ylabel={
+            "frequency": "filters by centre frequency",
+            "distance": "filters by distance from the smallest",
+        }[order]
+    )
     return figure
 
 # %% ../../nbs/evaluation/08_basis_atlas.ipynb #fe2e9cae
@@ -55,24 +100,47 @@ def plot_scales(basis):
     figure, (rank, bands, width) = plt.subplots(1, 3, figsize=(11, 3), dpi=80, layout="constrained")
     grid, n = np.linspace(0, half, 400), len(centres)
     rank.plot(np.arange(n), np.sort(centres) / 1000, color="k", label="found")
-    for name, scale in SCALES.items(): rank.plot(n * scale(grid) / scale(half), grid / 1000, ls="--", lw=1, label=name)
-    rank.set(xlabel="filters", ylabel="centre (kHz)"); rank.legend(fontsize="small")
-    counts, middle = density(centres, rate=basis.rate), (np.arange(BANDS) + 0.5) * half / BANDS / 1000
+    for name, scale in SCALES.items():
+        rank.plot(n * scale(grid) / scale(half), grid / 1000, ls="--", lw=1, label=name)
+    rank.set(xlabel="filters", ylabel="centre (kHz)")
+    rank.legend(fontsize="small")
+    counts, middle = (
+        density(centres, rate=basis.rate),
+        (np.arange(BANDS) + 0.5) * half / BANDS / 1000,
+    )
     bands.bar(middle, counts["found"], width=0.9 * half / BANDS / 1000, color="0.7", label="found")
-    for name in SCALES: bands.plot(middle, counts[name], ls="--", lw=1, label=name)
+    for name in SCALES:
+        bands.plot(middle, counts[name], ls="--", lw=1, label=name)
     bands.set(xlabel="kHz", ylabel="filters in a band")
-    width.plot(centres / 1000, wide, ".", ms=3, color="k"); width.plot(grid / 1000, 24.7 * (1 + 0.00437 * grid), "--", lw=1, color="C2", label="ERB of hearing")
-    width.axhline(basis.rate / basis.window, ls=":", lw=1, color="0.5", label="a rectangle's"); width.set(xlabel="centre (kHz)", ylabel="bandwidth (Hz)", ylim=(0, None)); width.legend(fontsize="small")
+    width.plot(centres / 1000, wide, ".", ms=3, color="k")
+    width.plot(
+        grid / 1000, 24.7 * (1 + 0.00437 * grid), "--", lw=1, color="C2", label="ERB of hearing"
+    )
+    width.axhline(basis.rate / basis.window, ls=":", lw=1, color="0.5", label="a rectangle's")
+    width.set(xlabel="centre (kHz)", ylabel="bandwidth (Hz)", ylim=(0, None))
+    width.legend(fontsize="small")
     return figure
 
 # %% ../../nbs/evaluation/08_basis_atlas.ipynb #186a3c55
 def plot_code(basis, wave):  # (samples,)
     "The code of a clip beside its spectrogram. Returns the figure."
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.2), dpi=80, layout="constrained")
-    code = 20 * np.log10(basis.encode(wave[None]).numpy()[0][:, by_frequency(basis.statistics["encoder"])].T + 1e-6)
-    image = left.imshow(code, origin="lower", aspect="auto", cmap="magma", vmin=code.max() - 60, vmax=code.max(), extent=(0, len(wave) / basis.rate, 0, basis.filters))
-    left.set(title="code", xlabel="time (s)", ylabel="filters by centre frequency"); figure.colorbar(image, ax=left, label="dB", pad=0.01)
-    plot_spectrogram(wave, rate=basis.rate, ax=right); right.set(title="STFT")
+    code = 20 * np.log10(
+        basis.encode(wave[None]).numpy()[0][:, by_frequency(basis.statistics["encoder"])].T + 1e-6
+    )
+    image = left.imshow(
+        code,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=code.max() - 60,
+        vmax=code.max(),
+        extent=(0, len(wave) / basis.rate, 0, basis.filters),
+    )
+    left.set(title="code", xlabel="time (s)", ylabel="filters by centre frequency")
+    figure.colorbar(image, ax=left, label="dB", pad=0.01)
+    plot_spectrogram(wave, rate=basis.rate, ax=right)
+    right.set(title="STFT")
     return figure
 
 # %% ../../nbs/evaluation/08_basis_atlas.ipynb #d9554a9f
@@ -80,12 +148,20 @@ def measured_gain_db(representation, waves, *, snr_db=20.0, seed=0):  # (clips, 
     "The SNR of the sound less that of its code, with white noise on all codes, dB."
     code, rng = representation.encode(waves).numpy(), np.random.default_rng(seed)
     clean = representation.decode(code).numpy().astype(np.float64)
-    rest = representation.decode((code + noise_at_snr(code, snr_db, rng=rng)).astype(np.float32)).numpy() - clean
-    return float(10 * np.log10((np.asarray(waves, np.float64)**2).mean() / (rest**2).mean()) - snr_db)
+    rest = (
+        representation.decode(
+            (code + noise_at_snr(code, snr_db, rng=rng)).astype(np.float32)
+        ).numpy()
+        - clean
+    )
+    return float(
+        10 * np.log10((np.asarray(waves, np.float64) ** 2).mean() / (rest**2).mean()) - snr_db
+    )
+
 
 def stft_gain_db(waves, *, rate=16000):
     "The same of the STFT with frames of 512 samples and hops of 128."
-    waves = waves[:, :waves.shape[1] // 128 * 128]
+    waves = waves[:, : waves.shape[1] // 128 * 128]
     stft = RealImaginary(waves.shape[1], rate)
     stft.statistics["peak"] = np.ones(257, np.float32)
     return measured_gain_db(stft, waves)
@@ -96,8 +172,13 @@ def si_sdr_db(clean, found):  # (n, samples) twice
     clean, found = np.asarray(clean, np.float64), np.asarray(found, np.float64)
     size = (clean**2).sum(1)
     wanted = ((clean * found).sum(1) / np.maximum(size, 1e-300))[:, None] * clean
-    rest = ((wanted - found)**2).sum(1)
-    return np.where(size > 0, 10 * np.log10(np.maximum((wanted**2).sum(1), 1e-300) / np.maximum(rest, 1e-300)), np.nan)
+    rest = ((wanted - found) ** 2).sum(1)
+    return np.where(
+        size > 0,
+        10 * np.log10(np.maximum((wanted**2).sum(1), 1e-300) / np.maximum(rest, 1e-300)),
+        np.nan,
+    )
+
 
 def reconstruction(basis, clips):
     "The SI-SDR of held-out clips, an `Estimate` in dB."
@@ -107,57 +188,92 @@ def reconstruction(basis, clips):
 # %% ../../nbs/evaluation/08_basis_atlas.ipynb #a0d5420f
 MOMENTS = 64  # of each clip, at which notes are asked for
 
+
 def restored(folder):  # of a run
     "The `BasisModel` of a run, as it was at the newest checkpoint, and its dataset's name."
     run = Run(folder)
     about = run.about
-    if about is None or about.get("kind") != "basis": raise InputError(f"{folder}: no run of a basis here; train one with audiosynth train basis_classifier")
+    if about is None or about.get("kind") != "basis":
+        raise InputError(
+            f"{folder}: no run of a basis here; train one with audiosynth train basis_classifier"
+        )
     row, form = Basis(**about["experiment"]), load_basis(folder)
     model = BasisModel(row, samples=form.samples, rate=form.rate, seed=about["seed"])
     run.restore(model)
     return model, about["data"]["name"]
 
+
 def note_precision(model, clips):  # a `BasisModel` of `basis_classifier`; a dataset with notes
     "Of each held-out clip with notes: average precision, base rate, (clips,) each."
     from sklearn.metrics import average_precision_score
-    if model.row.auxiliary != "classifier": raise InputError(f"a basis of {model.row.published}: only basis_classifier says notes")
+
+    if model.row.auxiliary != "classifier":
+        raise InputError(f"a basis of {model.row.published}: only basis_classifier says notes")
     rows, hop, pairs = held_out(clips), model.row.hop, []
     for i in rows:
         code = analysed(tf.constant(clips.waves([i])), tf.convert_to_tensor(model.encoder), hop=hop)
         at = np.linspace(0, code.shape[1] - 1, MOMENTS).astype(int)
         truth = notes_of(clips, np.array([i]), np.zeros(1, int), code.shape[1], hop)[0, at]
         said = model.network(tf.gather(code[0], at)).numpy()
-        if truth.any(): pairs.append((average_precision_score(truth.ravel(), said.ravel()), truth.mean()))
+        if truth.any():
+            pairs.append((average_precision_score(truth.ravel(), said.ravel()), truth.mean()))
     return np.array(pairs).T
 
 # %% ../../nbs/evaluation/08_basis_atlas.ipynb #286b346a
-PICTURES = {"filters_by_frequency.png": "The filters, by centre frequency", "filters_by_distance.png": "The filters, by distance from the smallest one",
-            "scales.png": "Beside linear, mel and ERB", "code.png": "A clip's code beside its STFT"}
+PICTURES = {
+    "filters_by_frequency.png": "The filters, by centre frequency",
+    "filters_by_distance.png": "The filters, by distance from the smallest one",
+    "scales.png": "Beside linear, mel and ERB",
+    "code.png": "A clip's code beside its STFT",
+}
 PLAYED = 6  # clips on the page
+
 
 def atlas(
     run,  # the folder of a run that learned a basis, or of its model
     out,  # folder: pictures, atlas.json, sounds, index.html
-):        # dict: what atlas.json says
+):  # dict: what atlas.json says
     "Look at a learned basis, and listen to it. `InputError` if there is none."
     trained, out = load_trained(run), Path(out)
-    if out.exists() and not out.is_dir(): raise InputError(f"{out}: is a file; choose another folder")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     basis, waves = trained.representation, trained.examples
     sounding = np.abs(waves).max(1).argsort(kind="stable")[::-1]
     found = measured(trained)
-    drawn = plot_filters(basis), plot_filters(basis, "distance"), plot_scales(basis), plot_code(basis, waves[sounding[0]])
-    for name, figure in zip(PICTURES, drawn): figure.savefig(out/name, dpi=110); plt.close(figure)
-    write_json(out/"atlas.json", found)
+    drawn = (
+        plot_filters(basis),
+        plot_filters(basis, "distance"),
+        plot_scales(basis),
+        plot_code(basis, waves[sounding[0]]),
+    )
+    for name, figure in zip(PICTURES, drawn):
+        figure.savefig(out / name, dpi=110)
+        plt.close(figure)
+    write_json(out / "atlas.json", found)
     _page(out, trained, found)
     return found
+
 
 def measured(trained):  # a `TrainedBasis`
     "All figures of a basis, with those that need sounds."
     basis, waves = trained.representation, trained.examples
-    gain = noise_gain_db(waves, basis.encode(waves).numpy() * basis.statistics["unit"], basis.statistics["decoder"], hop=basis.hop)
-    return {"row": trained.about.get("row"), "updates": trained.about.get("step", 0), "data": trained.about.get("data"), "noise_gain_db": gain, "noise_gain_measured_db": measured_gain_db(basis, waves),
-            "stft_noise_gain_db": stft_gain_db(waves, rate=basis.rate), "si_sdr_db": list(mean_of(si_sdr_db(waves, reconstructed(basis, waves)))), **figures(basis)}
+    gain = noise_gain_db(
+        waves,
+        basis.encode(waves).numpy() * basis.statistics["unit"],
+        basis.statistics["decoder"],
+        hop=basis.hop,
+    )
+    return {
+        "row": trained.about.get("row"),
+        "updates": trained.about.get("step", 0),
+        "data": trained.about.get("data"),
+        "noise_gain_db": gain,
+        "noise_gain_measured_db": measured_gain_db(basis, waves),
+        "stft_noise_gain_db": stft_gain_db(waves, rate=basis.rate),
+        "si_sdr_db": list(mean_of(si_sdr_db(waves, reconstructed(basis, waves)))),
+        **figures(basis),
+    }
 
 # %% ../../nbs/evaluation/08_basis_atlas.ipynb #54be4101
 def report(found):  # what `atlas` gave
@@ -165,20 +281,28 @@ def report(found):  # what `atlas` gave
     condition = "infinite" if found["condition"] is None else f"{found['condition']:.3g}"
     nearest = min(found["encoder"]["distance_from_scale"].items(), key=lambda pair: pair[1])
     low, middle, high = np.percentile(found["encoder"]["bandwidth_hz"], [25, 50, 75])
-    return "\n".join([
-        f"{found['row']}, {found['updates']:,} updates on {found['data']}: {found['used']} of {found['filters']} filters in use, redundancy {found['redundancy']:g}",
-        f"SI-SDR of its sounds {found['si_sdr_db'][0]:.1f} dB [{found['si_sdr_db'][1]:.1f}, {found['si_sdr_db'][2]:.1f}]",
-        f"encoder: condition number {condition}; bandwidths {low:.0f}, {middle:.0f}, {high:.0f} Hz (quartiles); of linear, mel and ERB its centres are nearest to {nearest[0]} ({nearest[1]:.2f} apart)",
-        f"decoder: {found['inverse_distance']:.2f} from the pseudo-inverse (0 the same, 1 nothing in common), {found['inverse_factor']:.2f} times as loud",
-        f"noise on the code: the sound's SNR is {found['noise_gain_measured_db']:+.1f} dB from the code's; with the STFT {found['stft_noise_gain_db']:+.1f} dB"])
+    return "\n".join(
+        [
+            f"{found['row']}, {found['updates']:,} updates on {found['data']}: {found['used']} of {found['filters']} filters in use, redundancy {found['redundancy']:g}",
+            f"SI-SDR of its sounds {found['si_sdr_db'][0]:.1f} dB [{found['si_sdr_db'][1]:.1f}, {found['si_sdr_db'][2]:.1f}]",
+            f"encoder: condition number {condition}; bandwidths {low:.0f}, {middle:.0f}, {high:.0f} Hz (quartiles); of linear, mel and ERB its centres are nearest to {nearest[0]} ({nearest[1]:.2f} apart)",
+            f"decoder: {found['inverse_distance']:.2f} from the pseudo-inverse (0 the same, 1 nothing in common), {found['inverse_factor']:.2f} times as loud",
+            f"noise on the code: the sound's SNR is {found['noise_gain_measured_db']:+.1f} dB from the code's; with the STFT {found['stft_noise_gain_db']:+.1f} dB",
+        ]
+    )
+
 
 def _page(out, trained, found):
     "`index.html`, and the sounds as WAV files."
     waves = trained.examples[:PLAYED]
     back, rows = reconstructed(trained.representation, waves), []
     for i, pair in enumerate(zip(waves, back)):
-        for kind, wave in zip(("original", "reconstruction"), pair): sf.write(out/f"{i:02d}-{kind}.wav", pcm16(wave), trained.rate)
+        for kind, wave in zip(("original", "reconstruction"), pair):
+            sf.write(out / f"{i:02d}-{kind}.wav", pcm16(wave), trained.rate)
         rows.append((f"clip {i}", [("original", pair[0]), ("reconstruction", pair[1])]))
-    pictures = "".join(f'<h2>{title}</h2><img src="{name}" alt="{title}" style="max-width:100%;background:#fff">' for name, title in PICTURES.items())
+    pictures = "".join(
+        f'<h2>{title}</h2><img src="{name}" alt="{title}" style="max-width:100%;background:#fff">'
+        for name, title in PICTURES.items()
+    )
     body = f"<p>{html.escape(report(found))}</p>\n{sound_rows(rows, rate=trained.rate)}{pictures}"
-    write_whole(out/"index.html", document("A learned basis", body))
+    write_whole(out / "index.html", document("A learned basis", body))

@@ -9,7 +9,11 @@ __all__ = ['EARS', 'AT_ONCE', 'UPDATES', 'BATCH', 'LATER', 'EARLIER', 'HIGHER', 
            'load_classifier', 'classifier_for']
 
 # %% ../../nbs/evaluation/02_classifier.ipynb #f53df46c
-import hashlib, json, os, shutil, tempfile
+import hashlib
+import json
+import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,46 +26,67 @@ from keras import layers
 from ..data.archives import cache
 from ..data.clips import streamed
 from ..data.files import InputError
-from ..representations.magnitude import MelLogMagnitude
 from ..data.midi import LOWEST, PEDAL
+from ..representations.magnitude import MelLogMagnitude
 
 # %% ../../nbs/evaluation/02_classifier.ipynb #9366d58d
 EARS = {"labels": dict(frame=1024, hop=256, mels=64), "notes": dict(frame=4096, hop=512, mels=128)}
 AT_ONCE = 100  # clips
 
+
 class Heard(NamedTuple):
     "What a classifier makes of n clips."
-    pictures: np.ndarray   # (n, frames, mels) float32, −1…1
+
+    pictures: np.ndarray  # (n, frames, mels) float32, −1…1
     embedding: np.ndarray  # (n, features) float64
-    log_p: np.ndarray      # (n, labels) float64, natural logarithms of probabilities that add up to 1
+    log_p: np.ndarray  # (n, labels) float64, natural logarithms of probabilities that add up to 1
+
 
 def ear_for(samples, *, rate, kind):  # of a clip; Hz; a name in `EARS`
     "The representation that is listened to. Clips are filled up with silence to whole hops."
     hop = EARS[kind]["hop"]
     return MelLogMagnitude(-(-samples // hop) * hop, rate, high_hz=rate / 2, **EARS[kind])
 
+
 def pictures(ear, waves):  # of `ear_for`; (n, samples)
     "(n, frames, mels) float32."
     fill = [(0, 0), (0, ear.samples - waves.shape[1])]
-    return np.concatenate([ear.encode(np.pad(waves[i:i + AT_ONCE], fill)).numpy()[..., 0] for i in range(0, len(waves), AT_ONCE)])
+    return np.concatenate(
+        [
+            ear.encode(np.pad(waves[i : i + AT_ONCE], fill)).numpy()[..., 0]
+            for i in range(0, len(waves), AT_ONCE)
+        ]
+    )
 
 # %% ../../nbs/evaluation/02_classifier.ipynb #36218699
 def knowledge(clips):  # `Clips`
     "What a classifier could learn of this dataset: `labels`, `notes`, or None."
     train = clips.where("train")
-    if len(clips.labels) > 1 and len(train) and len(np.unique(clips.label[train])) > 1 and (clips.label[train] >= 0).all(): return "labels"
+    if (
+        len(clips.labels) > 1
+        and len(train)
+        and len(np.unique(clips.label[train])) > 1
+        and (clips.label[train] >= 0).all()
+    ):
+        return "labels"
     return "notes" if clips.states and len(train) else None
+
 
 def truth(clips, rows, kind):
     "What is right: (n,) label numbers, or (n, 88) float32, which keys are held."
-    if kind == "labels": return clips.label[rows]
-    held = [clips.rolls(rows[i:i + AT_ONCE])[:, :, :PEDAL].any(1) for i in range(0, len(rows), AT_ONCE)]
+    if kind == "labels":
+        return clips.label[rows]
+    held = [
+        clips.rolls(rows[i : i + AT_ONCE])[:, :, :PEDAL].any(1)
+        for i in range(0, len(rows), AT_ONCE)
+    ]
     return np.concatenate(held).astype("float32")
 
 # %% ../../nbs/evaluation/02_classifier.ipynb #109c49d9
 UPDATES, BATCH = 1400, 64
 LATER, EARLIER, HIGHER = 10, 3, 2  # frames, frames and bands by which a picture is shifted at most
-MOST = 12_000                      # clips to learn from
+MOST = 12_000  # clips to learn from
+
 
 def shifted(x, rng, silence=-1.0):  # (n, frames, mels)
     "Each picture moved a little, by itself."
@@ -70,6 +95,7 @@ def shifted(x, rng, silence=-1.0):  # (n, frames, mels)
     frame = rng.integers(LATER + EARLIER + 1, size=n)[:, None] + np.arange(frames)
     band = rng.integers(2 * HIGHER + 1, size=n)[:, None] + np.arange(mels)
     return room[np.arange(n)[:, None, None], frame[:, :, None], band[:, None, :]]
+
 
 def network(shape, answers):  # (frames, mels); how many
     "Pictures in; embedding and logits out."
@@ -84,18 +110,37 @@ def network(shape, answers):  # (frames, mels); how many
 # %% ../../nbs/evaluation/02_classifier.ipynb #c5baa17c
 RATE_OF_LEARNING = 2e-3  # Adam's, falling to 0 as a cosine
 
-def learn(x, y, *, answers, updates, seed):  # (n, frames, mels); (n,) numbers or (n, answers) of 0 and 1
+
+def learn(
+    x, y, *, answers, updates, seed
+):  # (n, frames, mels); (n,) numbers or (n, answers) of 0 and 1
     "A trained network; the same seed gives the same one."
     keras.utils.set_random_seed(seed)
-    rng, model, batch = np.random.default_rng(seed), network(x.shape[1:], answers), min(BATCH, len(x))
+    rng, model, batch = (
+        np.random.default_rng(seed),
+        network(x.shape[1:], answers),
+        min(BATCH, len(x)),
+    )
+
     def batches():
         while True:
             for rows in np.array_split(rng.permutation(len(x)), len(x) // batch):
-                yield shifted(x[rows[:batch]], rng) if y.ndim == 1 else x[rows[:batch]], y[rows[:batch]]
+                yield (
+                    shifted(x[rows[:batch]], rng) if y.ndim == 1 else x[rows[:batch]],
+                    y[rows[:batch]],
+                )
+
     signature = tf.TensorSpec((batch, *x.shape[1:])), tf.TensorSpec((batch, *y.shape[1:]), y.dtype)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if y.ndim == 1 else keras.losses.BinaryCrossentropy(from_logits=True)
+    loss = (
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        if y.ndim == 1
+        else keras.losses.BinaryCrossentropy(from_logits=True)
+    )
     trained = keras.Model(model.input, model.output[1])
-    trained.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE_OF_LEARNING, updates)), loss)
+    trained.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE_OF_LEARNING, updates)),
+        loss,
+    )
     trained.fit(streamed(batches, signature), steps_per_epoch=updates, verbose=0, shuffle=False)
     return model
 
@@ -104,20 +149,25 @@ def log_softmax(z):  # (n, labels)
     z = z - z.max(1, keepdims=True)
     return z - np.log(np.exp(z).sum(1, keepdims=True))
 
+
 def log_probabilities(logits, kind):  # (n, answers), divided by the temperature
     "(n, labels), or (n, 1 + keys) with none at all as the first; rows add up to 1."
     z = np.asarray(logits, float)
-    if kind == "labels": return log_softmax(z)
+    if kind == "labels":
+        return log_softmax(z)
     on, off = -np.logaddexp(0, -z), -np.logaddexp(0, z)
     return log_softmax(np.concatenate([off.sum(1, keepdims=True), on], 1))
+
 
 def unlikely(logits, y):  # (n, answers); as `truth` gives it
     "The mean negative log-likelihood of what is right, by Platt's targets."
     n, answers = logits.shape
-    if y.ndim > 1: return float((np.logaddexp(0, logits) - (y * n + 1) / (n + 2) * logits).mean())
+    if y.ndim > 1:
+        return float((np.logaddexp(0, logits) - (y * n + 1) / (n + 2) * logits).mean())
     target = np.full(logits.shape, 1 / (n + 2) / (answers - 1))
     target[np.arange(n), y] = (n + 1) / (n + 2)
     return -float((target * log_softmax(logits)).sum(1).mean())
+
 
 def temperature(logits, y):
     "By which logits are divided."
@@ -126,103 +176,178 @@ def temperature(logits, y):
 # %% ../../nbs/evaluation/02_classifier.ipynb #c82b0539
 class Classifier:
     "Hears clips: `classifier.hear(waves)`."
-    def __init__(self, ear, model, about):  # about: dict; `kind`, `names`, `temperature` and the figures of its examination
+
+    def __init__(
+        self, ear, model, about
+    ):  # about: dict; `kind`, `names`, `temperature` and the figures of its examination
         self.ear, self.model, self.about = ear, model, about
         self.kind, self.names = about["kind"], about["names"]
 
     @property
     def hash(self):
         "12 digits of SHA-256 over the weights and all that goes with them."
-        digest = hashlib.sha256(json.dumps([self.ear.config(), self.kind, self.names, self.about["temperature"], self.about["scale"]], sort_keys=True).encode())
-        for weight in self.model.get_weights(): digest.update(np.ascontiguousarray(weight).tobytes())
+        digest = hashlib.sha256(
+            json.dumps(
+                [
+                    self.ear.config(),
+                    self.kind,
+                    self.names,
+                    self.about["temperature"],
+                    self.about["scale"],
+                ],
+                sort_keys=True,
+            ).encode()
+        )
+        for weight in self.model.get_weights():
+            digest.update(np.ascontiguousarray(weight).tobytes())
         return digest.hexdigest()[:12]
 
     def hear(self, waves):  # (n, samples), −1…1 → `Heard`
         x = pictures(self.ear, np.asarray(waves, np.float32))
         embedding, logits = self.model.predict(x, batch_size=AT_ONCE, verbose=0)
-        return Heard(x, embedding.astype(float) / self.about["scale"], log_probabilities(logits / self.about["temperature"], self.kind))
+        return Heard(
+            x,
+            embedding.astype(float) / self.about["scale"],
+            log_probabilities(logits / self.about["temperature"], self.kind),
+        )
 
     def __repr__(self):
         a, measure = self.about, "right" if self.kind == "labels" else "F1"
-        return (f"Classifier {self.hash} of {a['data']}: {len(self.names)} {self.kind}, " +
-                (f"{measure} {a['accuracy']:.1%} on {a['tested']:,} unheard clips" if a["tested"] else "never examined: there are no test clips"))
+        return f"Classifier {self.hash} of {a['data']}: {len(self.names)} {self.kind}, " + (
+            f"{measure} {a['accuracy']:.1%} on {a['tested']:,} unheard clips"
+            if a["tested"]
+            else "never examined: there are no test clips"
+        )
 
 # %% ../../nbs/evaluation/02_classifier.ipynb #23b70e40
 def accuracy(logits, y):  # (n, answers); as `truth` gives it
     "Share that is right; of notes the F1 of all keys."
-    if y.ndim == 1: return float((logits.argmax(1) == y).mean())
+    if y.ndim == 1:
+        return float((logits.argmax(1) == y).mean())
     said, held = logits > 0, y > 0
     return float(2 * (said & held).sum() / max((said.sum() + held.sum()), 1))
 
+
 def train_classifier(
-    clips,            # `Clips` that have labels or notes
+    clips,  # `Clips` that have labels or notes
     *,
     updates=UPDATES,
     seed=0,
-):                    # `Classifier`; `InputError` where there is nothing to learn
+):  # `Classifier`; `InputError` where there is nothing to learn
     "A classifier of a dataset, trained on its training split and examined on its test split."
     kind, rng = knowledge(clips), np.random.default_rng(seed)
-    if kind is None: raise InputError(f"{clips.folder}: no labels and no notes to learn; prepare it from labelled recordings, or from recordings with MIDI")
+    if kind is None:
+        raise InputError(
+            f"{clips.folder}: no labels and no notes to learn; prepare it from labelled recordings, or from recordings with MIDI"
+        )
     names = list(clips.labels) if kind == "labels" else [str(LOWEST + k) for k in range(PEDAL)]
     ear, rows = ear_for(clips.samples, rate=clips.rate, kind=kind), clips.where("train")
     rows = rng.permutation(rows)[:MOST]
     x = pictures(ear, clips.waves(rows))
     model = learn(x, truth(clips, rows, kind), answers=len(names), updates=updates, seed=seed)
-    scale = float(np.sqrt((model.predict(x, batch_size=AT_ONCE, verbose=0)[0]**2).mean()))
-    about = dict(kind=kind, names=names, temperature=1.0, scale=max(scale, 1e-6), data=clips.manifest["source"], split_by=clips.manifest.get("split_by", ""), updates=updates, tested=0, accuracy=None)
+    scale = float(np.sqrt((model.predict(x, batch_size=AT_ONCE, verbose=0)[0] ** 2).mean()))
+    about = dict(
+        kind=kind,
+        names=names,
+        temperature=1.0,
+        scale=max(scale, 1e-6),
+        data=clips.manifest["source"],
+        split_by=clips.manifest.get("split_by", ""),
+        updates=updates,
+        tested=0,
+        accuracy=None,
+    )
     for split in ("validation", "test"):
         rows = clips.where(split)
-        if not len(rows) or kind == "labels" and (clips.label[rows] < 0).any(): continue
-        logits, y = model.predict(pictures(ear, clips.waves(rows)), batch_size=AT_ONCE, verbose=0)[1].astype(float), truth(clips, rows, kind)
-        about |= dict(temperature=temperature(logits, y)) if split == "validation" else dict(tested=len(rows), accuracy=accuracy(logits, y))
+        if not len(rows) or kind == "labels" and (clips.label[rows] < 0).any():
+            continue
+        logits, y = (
+            model.predict(pictures(ear, clips.waves(rows)), batch_size=AT_ONCE, verbose=0)[
+                1
+            ].astype(float),
+            truth(clips, rows, kind),
+        )
+        about |= (
+            dict(temperature=temperature(logits, y))
+            if split == "validation"
+            else dict(tested=len(rows), accuracy=accuracy(logits, y))
+        )
     return Classifier(ear, model, about)
 
 # %% ../../nbs/evaluation/02_classifier.ipynb #148608f1
 RECIPE = 3  # raise it when training changes
 
+
 @patch
-def save(self:Classifier, folder):
+def save(self: Classifier, folder):
     "Write the folder whole or not at all."
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        self.model.save(work/"network.keras")
-        (work/"classifier.json").write_text(json.dumps({**self.about, "samples": self.ear.samples, "rate": self.ear.rate, "hash": self.hash}, indent=1) + "\n")
+        self.model.save(work / "network.keras")
+        (work / "classifier.json").write_text(
+            json.dumps(
+                {
+                    **self.about,
+                    "samples": self.ear.samples,
+                    "rate": self.ear.rate,
+                    "hash": self.hash,
+                },
+                indent=1,
+            )
+            + "\n"
+        )
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)
-    finally: shutil.rmtree(work, ignore_errors=True)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
 
 def load_classifier(folder):
     "A `Classifier`. `InputError` if there is none, or it is not what it was."
     folder = Path(folder)
     try:
-        about = json.loads((folder/"classifier.json").read_text())
-        found = Classifier(ear_for(about["samples"], rate=about["rate"], kind=about["kind"]), keras.models.load_model(folder/"network.keras", compile=False), about)
+        about = json.loads((folder / "classifier.json").read_text())
+        found = Classifier(
+            ear_for(about["samples"], rate=about["rate"], kind=about["kind"]),
+            keras.models.load_model(folder / "network.keras", compile=False),
+            about,
+        )
         damaged = None if found.hash == about["hash"] else "another hash than it was kept with"
     except Exception as error:  # whatever a damaged archive makes Keras raise
         damaged = str(error).splitlines()[0]
-    if damaged: raise InputError(f"{folder}: not a classifier that can be used ({damaged}); delete the folder, it is trained again")
+    if damaged:
+        raise InputError(
+            f"{folder}: not a classifier that can be used ({damaged}); delete the folder, it is trained again"
+        )
     return found
 
 # %% ../../nbs/evaluation/02_classifier.ipynb #ecb2625e
 def classifier_for(
-    clips,            # `Clips`
+    clips,  # `Clips`
     *,
-    updates=None,     # None: `UPDATES`
+    updates=None,  # None: `UPDATES`
     seed=0,
     say=print,
-):                    # `Classifier`, or None where there is nothing to learn
+):  # `Classifier`, or None where there is nothing to learn
     "The classifier of a dataset, from the cache or trained now."
-    if knowledge(clips) is None: return None
+    if knowledge(clips) is None:
+        return None
     updates = updates or UPDATES
-    of = hashlib.sha256((clips.folder/"manifest.json").read_bytes()).hexdigest()[:16]
-    folder = cache()/"classifiers"/f"{of}-{RECIPE}-{updates}-{seed}"
+    of = hashlib.sha256((clips.folder / "manifest.json").read_bytes()).hexdigest()[:16]
+    folder = cache() / "classifiers" / f"{of}-{RECIPE}-{updates}-{seed}"
     if folder.exists():
-        try: return load_classifier(folder)
-        except InputError: pass
+        try:
+            return load_classifier(folder)
+        except InputError:
+            pass
     say(f"training a classifier on {clips.folder} …")
     found = train_classifier(clips, updates=updates, seed=seed)
-    try: found.save(folder)
-    except OSError as error: say(f"{folder}: cannot be kept ({(error.strerror or str(error)).lower()}); it will be trained again next time")
+    try:
+        found.save(folder)
+    except OSError as error:
+        say(
+            f"{folder}: cannot be kept ({(error.strerror or str(error)).lower()}); it will be trained again next time"
+        )
     return found

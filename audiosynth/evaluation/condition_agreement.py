@@ -15,13 +15,19 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ..data.files import InputError
-from ..training.doctor import sound_pictures
-from ..listen import level_db
-from .metrics import Estimate, mean_of
 from ..data.midi import LOWEST, PIANO_KEYS
+from .metrics import Estimate, mean_of
+from ..listen import level_db
+from ..training.doctor import log_mel_spectrograms
 
 # %% ../../nbs/evaluation/05_condition_agreement.ipynb #6794df9a
-PARTIALS, FRAME, HOP, FLOOR_DB = 4, 4096, 512, -70  # samples at 16 kHz: a quarter of a second tells semitones apart down to about C3
+PARTIALS, FRAME, HOP, FLOOR_DB = (
+    4,
+    4096,
+    512,
+    -70,
+)  # samples at 16 kHz: a quarter of a second tells semitones apart down to about C3
+
 
 def salience(wave, *, rate=16000, frame=FRAME, hop=HOP):  # (samples,)
     "How far each key stands out, dB: (frames, keys)."
@@ -30,10 +36,11 @@ def salience(wave, *, rate=16000, frame=FRAME, hop=HOP):  # (samples,)
     found, weight = np.zeros((len(level), PIANO_KEYS)), np.zeros(PIANO_KEYS)
     for key in range(PIANO_KEYS):
         for n in range(1, PARTIALS + 1):
-            hz = n * 440 * 2**((key + LOWEST - 69) / 12)
-            low, high = (int(round(hz * 2**(side / 24) * frame / rate)) for side in (-1, 1))
-            if high >= level.shape[1]: break
-            found[:, key] += level[:, low:high + 1].max(1) / n
+            hz = n * 440 * 2 ** ((key + LOWEST - 69) / 12)
+            low, high = (int(round(hz * 2 ** (side / 24) * frame / rate)) for side in (-1, 1))
+            if high >= level.shape[1]:
+                break
+            found[:, key] += level[:, low : high + 1].max(1) / n
             weight[key] += 1 / n
     return found / np.maximum(weight, 1e-9)
 
@@ -41,8 +48,10 @@ def salience(wave, *, rate=16000, frame=FRAME, hop=HOP):  # (samples,)
 def above(positive, negative):
     "The probability that one of the first is greater than one of the second; NaN if there are none."
     n, m = len(positive), len(negative)
-    if not n or not m: return np.nan
+    if not n or not m:
+        return np.nan
     return (rankdata(np.concatenate([positive, negative]))[:n].sum() - n * (n + 1) / 2) / (n * m)
+
 
 def frame_agreement(wave, roll, *, rate=16000):  # (samples,); (states, ≥ 88) of the same time
     "Do held keys stand out? 0..1, NaN if none is held."
@@ -50,12 +59,15 @@ def frame_agreement(wave, roll, *, rate=16000):  # (samples,); (states, ≥ 88) 
     held = _at(roll, len(found), HOP / len(wave))
     return above(found[held], found[~held])
 
+
 def _at(roll, moments, apart):  # how many moments; from one to the next, in clips
     "Which keys are held at each: (moments, keys)."
     state = np.minimum((np.arange(moments) * apart * len(roll)).astype(int), len(roll) - 1)
     return np.asarray(roll)[state][:, :PIANO_KEYS] > 0
 
+
 SHORT, STEP = 1024, 256  # frame and hop of onsets, samples at 16 kHz
+
 
 def onset_agreement(wave, roll, *, rate=16000):
     "Do keys rise where they are struck? 0..1, NaN if none is struck."
@@ -67,12 +79,16 @@ def onset_agreement(wave, roll, *, rate=16000):
     at, key = np.nonzero((keys[1:] > 0) & (keys[1:] != keys[:-1]))
     moment = np.round((at + 1) / len(roll) * len(wave) / STEP).astype(int) - 2
     there = (moment >= 0) & (moment < len(rise))
-    each = [above(rise[m:m + 1, k], np.r_[rise[:max(0, m - 4), k], rise[m + 5:, k]]) for m, k in zip(moment[there], key[there])]
+    each = [
+        above(rise[m : m + 1, k], np.r_[rise[: max(0, m - 4), k], rise[m + 5 :, k]])
+        for m, k in zip(moment[there], key[there])
+    ]
     return np.nanmean(each) if len(each) else np.nan
 
 # %% ../../nbs/evaluation/05_condition_agreement.ipynb #8cdad896
 class Agreement(NamedTuple):
     "Scores of some clips, and of the same clips against the notes of others; means with 95 % intervals."
+
     frames: Estimate
     onsets: Estimate
     frames_floor: Estimate
@@ -80,50 +96,113 @@ class Agreement(NamedTuple):
     frames_above: Estimate  # the floor, clip by clip
     onsets_above: Estimate
 
-    def __str__(self): return "\n".join(f"{name}: {getattr(self, name)}, shuffled {getattr(self, name + '_floor')}, above that by {getattr(self, name + '_above')}" for name in ("frames", "onsets"))
+    def __str__(self):
+        return "\n".join(
+            f"{name}: {getattr(self, name)}, shuffled {getattr(self, name + '_floor')}, above that by {getattr(self, name + '_above')}"
+            for name in ("frames", "onsets")
+        )
 
-def note_agreement(waves, rolls, *, rate=16000, seed=0):  # (n, samples); (n, states, ≥ 88) of the same time
+
+def note_agreement(
+    waves, rolls, *, rate=16000, seed=0
+):  # (n, samples); (n, states, ≥ 88) of the same time
     "`Agreement` of sounds and notes. `InputError` if too few clips have notes."
-    other = (np.arange(len(waves)) + np.random.default_rng(seed).integers(1, max(2, len(waves)))) % len(waves)
-    scores = {name: np.array([[score(w, r, rate=rate) for w, r in zip(waves, notes)] for notes in (rolls, rolls[other])])
-              for name, score in (("frames", frame_agreement), ("onsets", onset_agreement))}
+    other = (
+        np.arange(len(waves)) + np.random.default_rng(seed).integers(1, max(2, len(waves)))
+    ) % len(waves)
+    scores = {
+        name: np.array(
+            [
+                [score(w, r, rate=rate) for w, r in zip(waves, notes)]
+                for notes in (rolls, rolls[other])
+            ]
+        )
+        for name, score in (("frames", frame_agreement), ("onsets", onset_agreement))
+    }
     mean = partial(mean_of, seed=seed, what="clips with notes")
-    return Agreement(*(mean(scores[name][0]) for name in scores), *(mean(scores[name][1]) for name in scores), *(mean(scores[name][0] - scores[name][1]) for name in scores))
+    return Agreement(
+        *(mean(scores[name][0]) for name in scores),
+        *(mean(scores[name][1]) for name in scores),
+        *(mean(scores[name][0] - scores[name][1]) for name in scores),
+    )
 
 # %% ../../nbs/evaluation/05_condition_agreement.ipynb #45aa3553
 def wilson(right, n):  # how many of how many
     "The share and its 95 % interval."
     z2, p = 1.96**2, right / n
-    middle, half = (p + z2 / (2 * n)) / (1 + z2 / n), 1.96 * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2)) / (1 + z2 / n)
+    middle, half = (
+        (p + z2 / (2 * n)) / (1 + z2 / n),
+        1.96 * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2)) / (1 + z2 / n),
+    )
     return Estimate(p, middle - half, middle + half)
 
-def confusion(model, classifier, *, each=20, seed=0):  # a `TrainedModel` with labels; a `Classifier` of the same; clips of each label
+
+def confusion(
+    model, classifier, *, each=20, seed=0
+):  # a `TrainedModel` with labels; a `Classifier` of the same; clips of each label
     "What was heard when each label was asked for: counts (labels, labels), asked first; and the share that is right. `InputError` if they do not know the same labels."
-    if not model.labels: raise InputError(f"this model was not trained with labels, it {model.takes}; there is nothing to confuse")
-    if list(model.labels) != list(classifier.names): raise InputError(f"the classifier knows {', '.join(classifier.names)}, the model says {', '.join(model.labels)}; use one of the model's data")
+    if not model.labels:
+        raise InputError(
+            f"this model was not trained with labels, it {model.takes}; there is nothing to confuse"
+        )
+    if list(model.labels) != list(classifier.names):
+        raise InputError(
+            f"the classifier knows {', '.join(classifier.names)}, the model says {', '.join(model.labels)}; use one of the model's data"
+        )
     n = each * len(model.labels)
-    heard, asked = classifier.hear(model.generate(n, seed=seed)).log_p.argmax(1), model.numbers(n, None)
+    heard, asked = (
+        classifier.hear(model.generate(n, seed=seed)).log_p.argmax(1),
+        model.numbers(n, None),
+    )
     counts = np.zeros((len(model.labels),) * 2, int)
     np.add.at(counts, (asked, heard), 1)
     return counts, wilson(int(np.trace(counts)), n)
+
 
 def plot_confusion(counts, labels):
     "Asked for downwards, heard to the right. Returns the axes."
     ax = plt.subplots(figsize=(4, 3.6), dpi=80, layout="constrained")[1]
     ax.imshow(counts, cmap="magma_r")
-    for i, j in np.argwhere(counts): ax.text(j, i, counts[i, j], ha="center", va="center", fontsize=7, color="white" if counts[i, j] > counts.max() / 2 else "black")
-    ax.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel="heard", ylabel="asked for", yticklabels=labels)
+    for i, j in np.argwhere(counts):
+        ax.text(
+            j,
+            i,
+            counts[i, j],
+            ha="center",
+            va="center",
+            fontsize=7,
+            color="white" if counts[i, j] > counts.max() / 2 else "black",
+        )
+    ax.set(
+        xticks=range(len(labels)),
+        yticks=range(len(labels)),
+        xlabel="heard",
+        ylabel="asked for",
+        yticklabels=labels,
+    )
     ax.set_xticklabels(labels, rotation=60)
     return ax
 
 # %% ../../nbs/evaluation/05_condition_agreement.ipynb #cb42e5a8
 BEGINNING = 16  # frames of a picture: a quarter of a second at 16 kHz
 
-def past_agreement(model, clips, rows, others, *, seed=0):  # a `TrainedModel` that is told the past; `Clips`; which of them; as many, whose pasts are told instead
+
+def past_agreement(
+    model, clips, rows, others, *, seed=0
+):  # a `TrainedModel` that is told the past; `Clips`; which of them; as many, whose pasts are told instead
     "How often is a clip's beginning nearer to what its own past led to? The share and its 95 % interval. `InputError` for a model that is told something else."
-    if model.condition != "previous": raise InputError(f"this model takes no notice of the past, it {model.takes}; train a row with --condition previous")
-    if not len(rows): raise InputError("no clips to go on to: give some that have one before them")
-    made = [model.generate(len(rows), given=clips.pasts(told), seed=seed) for told in (rows, others)]
-    real, own, other = (sound_pictures(waves, rate=clips.rate)[:, :BEGINNING] for waves in (clips.waves(rows), *made))
+    if model.condition != "previous":
+        raise InputError(
+            f"this model takes no notice of the past, it {model.takes}; train a row with --condition previous"
+        )
+    if not len(rows):
+        raise InputError("no clips to go on to: give some that have one before them")
+    made = [
+        model.generate(len(rows), given=clips.pasts(told), seed=seed) for told in (rows, others)
+    ]
+    real, own, other = (
+        log_mel_spectrograms(waves, rate=clips.rate)[:, :BEGINNING]
+        for waves in (clips.waves(rows), *made)
+    )
     far = lambda pictures: np.abs(pictures - real).mean((1, 2))
     return wilson(((1 + np.sign(far(other) - far(own))) / 2).sum(), len(rows))

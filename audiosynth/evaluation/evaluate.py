@@ -9,7 +9,8 @@ __all__ = ['MOST_REAL', 'MOST_TEST', 'FIGURES', 'SCORES_FILE', 'CEILING', 'HALF'
            'scores_in', 'plot_scores']
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #614509f5
-import hashlib, json
+import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +21,39 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from .classifier import classifier_for
-from ..data.files import InputError
-from ..data.files import write_json
-from .metrics import BINS, CLOSE, Estimate, am_score, bootstrap, clusters, different_bins, distances, diversity, frechet, frechet_limit, inception_score, kernel_distance, kernels, mean_of, modified_inception_score, moments, nearest, neighbours
+from ..data.files import InputError, write_json
 from ..data.recordings import BadAudio, blocks
-from .signal_statistics import DNSMOS_CLIPS, SIGNALS, SPEECH, opinion, signal_distances, signals
 from ..data.sources import load_clips, tree
+from .classifier import classifier_for
+from audiosynth.evaluation.metrics import (
+    BINS,
+    CLOSE,
+    Estimate,
+    am_score,
+    bootstrap,
+    clusters,
+    different_bins,
+    distances,
+    diversity,
+    frechet,
+    frechet_limit,
+    inception_score,
+    kernel_distance,
+    kernels,
+    mean_of,
+    modified_inception_score,
+    moments,
+    nearest,
+    neighbours,
+)
+from audiosynth.evaluation.signal_statistics import (
+    DNSMOS_CLIPS,
+    SIGNALS,
+    SPEECH,
+    opinion,
+    signal_distances,
+    signals,
+)
 from ..training.train import model_at
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #b11794ba
@@ -35,6 +62,7 @@ def hiss(waves, seed=0):  # (n, samples)
     noise = np.random.default_rng(seed).normal(size=waves.shape).astype(np.float32)
     return noise * np.sqrt((waves**2).mean(1, keepdims=True) / (noise**2).mean(1, keepdims=True))
 
+
 def half_noise(waves, seed=0):  # (n, samples)
     "The clips with as much noise as sound, as loud as before."
     return (waves + hiss(waves, seed)) / np.sqrt(2, dtype=np.float32)
@@ -42,84 +70,135 @@ def half_noise(waves, seed=0):  # (n, samples)
 # %% ../../nbs/evaluation/04_evaluate.ipynb #40147c81
 class Sounds(NamedTuple):
     "Clips to judge."
-    waves: np.ndarray       # (n, samples) float32
-    asked: np.ndarray       # (n,) label numbers that were asked for, or None
-    about: str              # in a line
+
+    waves: np.ndarray  # (n, samples) float32
+    asked: np.ndarray  # (n,) label numbers that were asked for, or None
+    about: str  # in a line
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #be272f9b
 def sounds_of_run(
-    run,        # folder of a run, of a model, or of sound files
-    n,          # clips
+    run,  # folder of a run, of a model, or of sound files
+    n,  # clips
     *,
-    clips,      # `Clips` of the data
+    clips,  # `Clips` of the data
     seed=0,
     step=None,  # of which checkpoint; None: the newest
-):              # `Sounds`; `InputError` if they do not go with the data
+):  # `Sounds`; `InputError` if they do not go with the data
     "Clips that a model makes, or the files of a folder."
     folder = existing(run)
-    if not any((folder/name).exists() for name in ("experiment.json", "model.json", "model")):
-        if paths := tree(folder)[0]: return Sounds(_files(paths[:n], clips), None, f"{len(paths[:n])} files")
+    if not any((folder / name).exists() for name in ("experiment.json", "model.json", "model")):
+        if paths := tree(folder)[0]:
+            return Sounds(_files(paths[:n], clips), None, f"{len(paths[:n])} files")
     model = model_at(folder, step)
     here, wanted = (model.representation.samples, model.rate), (clips.samples, clips.rate)
-    if here != wanted: raise InputError(f"{run}: makes clips of {here[0]} samples at {here[1]} Hz, the data has {wanted[0]} at {wanted[1]}; give the data it was trained on")
+    if here != wanted:
+        raise InputError(
+            f"{run}: makes clips of {here[0]} samples at {here[1]} Hz, the data has {wanted[0]} at {wanted[1]}; give the data it was trained on"
+        )
     asked = None
-    if model.labels and model.labels == list(clips.labels): asked = np.asarray(model.numbers(n, None))
+    if model.labels and model.labels == list(clips.labels):
+        asked = np.asarray(model.numbers(n, None))
     return Sounds(model.generate(n, seed=seed), asked, str(model))
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #2c46c6db
 def existing(run):
     "Its path, if there is something there."
-    if not Path(run).exists(): raise InputError(f"{run}: no such folder; give the folder of a run, of a model or of sound files")
+    if not Path(run).exists():
+        raise InputError(
+            f"{run}: no such folder; give the folder of a run, of a model or of sound files"
+        )
     return Path(run)
+
 
 def _files(paths, clips):
     "The beginnings of some files, (n, samples)."
     waves = np.zeros((len(paths), clips.samples), np.float32)
     for wave, path in zip(waves, paths):
-        try: found = np.concatenate(list(blocks(path, rate=clips.rate)))[:clips.samples]
-        except BadAudio as error: raise InputError(f"{path}: {error}; take it out of the folder") from error
-        wave[:len(found)] = found
+        try:
+            found = np.concatenate(list(blocks(path, rate=clips.rate)))[: clips.samples]
+        except BadAudio as error:
+            raise InputError(f"{path}: {error}; take it out of the folder") from error
+        wave[: len(found)] = found
     return waves
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #9cf84ad3
 MOST_REAL, MOST_TEST = 5000, 2000  # training clips to compare with, test clips to judge
 
+
 @dataclass(eq=False)
 class RealClips:
     "The clips of a dataset, those to compare with and those to be judged."
-    clips: object            # `Clips`
-    classifier: object       # `Classifier`, or None
+
+    clips: object  # `Clips`
+    classifier: object  # `Classifier`, or None
     seed: int = 0
 
-    def some(self, split, most): return np.sort(np.random.default_rng(self.seed).permutation(self.clips.where(split))[:most])
+    def some(self, split, most):
+        return np.sort(np.random.default_rng(self.seed).permutation(self.clips.where(split))[:most])
+
     @cached_property
-    def rows(self): return self.some("train", MOST_REAL)
+    def rows(self):
+        return self.some("train", MOST_REAL)
+
     @cached_property
-    def waves(self): return self.clips.waves(self.rows)
+    def waves(self):
+        return self.clips.waves(self.rows)
+
     @cached_property
-    def test_rows(self): return np.random.default_rng(self.seed).permutation(self.some("test", MOST_TEST))  # the first few are of all labels
+    def test_rows(self):
+        return np.random.default_rng(self.seed).permutation(
+            self.some("test", MOST_TEST)
+        )  # the first few are of all labels
+
     @cached_property
-    def test(self): return self.clips.waves(self.test_rows)
+    def test(self):
+        return self.clips.waves(self.test_rows)
+
     @cached_property
-    def signals(self): return signals(self.waves, rate=self.clips.rate)
+    def signals(self):
+        return signals(self.waves, rate=self.clips.rate)
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #0772f9f2
 class Reference(RealClips):
     "And how they are heard."
+
     @cached_property
-    def heard(self): return self.classifier.hear(self.waves)
+    def heard(self):
+        return self.classifier.hear(self.waves)
+
     @cached_property
-    def moments(self): return moments(self.heard.embedding)
+    def moments(self):
+        return moments(self.heard.embedding)
+
     @cached_property
-    def centres(self): return clusters(self.heard.embedding, bins=min(BINS, len(self.test) // 5), judged=len(self.test), seed=self.seed)
+    def centres(self):
+        return clusters(
+            self.heard.embedding,
+            bins=min(BINS, len(self.test) // 5),
+            judged=len(self.test),
+            seed=self.seed,
+        )
+
     @cached_property
-    def bins(self): return distances(self.heard.embedding, self.centres).argmin(1)
+    def bins(self):
+        return distances(self.heard.embedding, self.centres).argmin(1)
+
     @cached_property
-    def flat(self): return self.heard.pictures.reshape(len(self.rows), -1)
+    def flat(self):
+        return self.heard.pictures.reshape(len(self.rows), -1)
+
     @cached_property
-    def label(self): return self.clips.label[self.rows] if self.classifier.kind == "labels" else self.heard.log_p.argmax(1)
+    def label(self):
+        return (
+            self.clips.label[self.rows]
+            if self.classifier.kind == "labels"
+            else self.heard.log_p.argmax(1)
+        )
+
     @cached_property
-    def spread(self): return diversity(self.heard.embedding, self.label)
+    def spread(self):
+        return diversity(self.heard.embedding, self.label)
+
     @cached_property
     def close(self):
         "What is nearer to a training picture than this is a copy."
@@ -129,45 +208,92 @@ class Reference(RealClips):
 # %% ../../nbs/evaluation/04_evaluate.ipynb #c67d7be6
 class Figure(NamedTuple):
     "One column of the table."
+
     title: str
     better: str  # high, low or one
     digits: int  # after the point
 
+
 FIGURES = {
-    "right": Figure("heard as asked", "high", 3), "inception_score": Figure("IS", "high", 2), "modified_inception_score": Figure("mIS", "high", 0),
-    "am_score": Figure("AM", "low", 2), "frechet": Figure("Fréchet", "low", 1), "frechet_limit": Figure("Fréchet, limit", "low", 1),
-    "kernel_distance": Figure("KID", "low", 3), "different_bins": Figure("NDB/K", "low", 2), "precision": Figure("precision", "high", 2),
-    "recall": Figure("recall", "high", 2), "density": Figure("density", "one", 2), "coverage": Figure("coverage", "high", 2),
-    "diversity": Figure("diversity", "one", 2), "copies": Figure("copies", "low", 3),
-    **{name: Figure(f"{s.title} off ({s.unit})", "low", 0 if s.unit == "Hz" else 1) for name, s in SIGNALS.items()}, "dnsmos": Figure("DNSMOS", "high", 2)}
+    "right": Figure("heard as asked", "high", 3),
+    "inception_score": Figure("IS", "high", 2),
+    "modified_inception_score": Figure("mIS", "high", 0),
+    "am_score": Figure("AM", "low", 2),
+    "frechet": Figure("Fréchet", "low", 1),
+    "frechet_limit": Figure("Fréchet, limit", "low", 1),
+    "kernel_distance": Figure("KID", "low", 3),
+    "different_bins": Figure("NDB/K", "low", 2),
+    "precision": Figure("precision", "high", 2),
+    "recall": Figure("recall", "high", 2),
+    "density": Figure("density", "one", 2),
+    "coverage": Figure("coverage", "high", 2),
+    "diversity": Figure("diversity", "one", 2),
+    "copies": Figure("copies", "low", 3),
+    **{
+        name: Figure(f"{s.title} off ({s.unit})", "low", 0 if s.unit == "Hz" else 1)
+        for name, s in SIGNALS.items()
+    },
+    "dnsmos": Figure("DNSMOS", "high", 2),
+}
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #11ff4288
-def score_heard(heard, reference, *, asked=None, seed=0):  # `Heard`; `Reference`; (n,) label numbers
+def score_heard(
+    heard, reference, *, asked=None, seed=0
+):  # `Heard`; `Reference`; (n,) label numbers
     "What the classifier's ear finds: {name in `FIGURES`: `Estimate`}."
     x, log_p, real, n = heard.embedding, heard.log_p, reference.heard, len(heard.log_p)
-    bins, parts, near = distances(x, reference.centres).argmin(1), kernels(x, real.embedding), neighbours(x, real.embedding)
+    bins, parts, near = (
+        distances(x, reference.centres).argmin(1),
+        kernels(x, real.embedding),
+        neighbours(x, real.embedding),
+    )
     label, apart = (log_p.argmax(1) if asked is None else asked), distances(x, x)
     sure = lambda statistic, **how: bootstrap(statistic, n, seed=seed, **how)
-    found = {"inception_score": sure(lambda c: inception_score(log_p, c), log=True), "modified_inception_score": sure(lambda c: modified_inception_score(log_p, c), log=True),
-             "am_score": sure(lambda c: am_score(log_p, real.log_p, c)), "frechet": sure(lambda c: frechet(x, reference.moments, c)),
-             "kernel_distance": sure(lambda c: kernel_distance(parts, c)), "different_bins": sure(lambda c: different_bins(bins, reference.bins, c)),
-             "diversity": sure(lambda c: diversity(x, label, c, apart=apart) / reference.spread),
-             "copies": mean_of(nearest(heard.pictures.reshape(n, -1), reference.flat) < reference.close, seed=seed)}
-    found |= {name: mean_of(values, seed=seed) for name, values in zip(("precision", "recall", "density", "coverage"), near)}
+    found = {
+        "inception_score": sure(lambda c: inception_score(log_p, c), log=True),
+        "modified_inception_score": sure(lambda c: modified_inception_score(log_p, c), log=True),
+        "am_score": sure(lambda c: am_score(log_p, real.log_p, c)),
+        "frechet": sure(lambda c: frechet(x, reference.moments, c)),
+        "kernel_distance": sure(lambda c: kernel_distance(parts, c)),
+        "different_bins": sure(lambda c: different_bins(bins, reference.bins, c)),
+        "diversity": sure(lambda c: diversity(x, label, c, apart=apart) / reference.spread),
+        "copies": mean_of(
+            nearest(heard.pictures.reshape(n, -1), reference.flat) < reference.close, seed=seed
+        ),
+    }
+    found |= {
+        name: mean_of(values, seed=seed)
+        for name, values in zip(("precision", "recall", "density", "coverage"), near)
+    }
     half = found["frechet"].value - found["frechet"].low
     limit = frechet_limit(x, reference.moments, seed=seed)
     found["frechet_limit"] = Estimate(limit, limit - half, limit + half)
-    if asked is not None: found["right"] = mean_of(log_p.argmax(1) == asked, seed=seed)
+    if asked is not None:
+        found["right"] = mean_of(log_p.argmax(1) == asked, seed=seed)
     return found
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #64b7ebcf
-def score_sounds(waves, reference, *, asked=None, opinions=DNSMOS_CLIPS, seed=0):  # (n, samples); `Reference`; (n,) label numbers, or None; clips for DNSMOS
+def score_sounds(
+    waves, reference, *, asked=None, opinions=DNSMOS_CLIPS, seed=0
+):  # (n, samples); `Reference`; (n,) label numbers, or None; clips for DNSMOS
     "All figures of a heap of clips: {name in `FIGURES`: `Estimate`}; without a classifier those of the signal."
-    if len(waves) < 20: raise InputError(f"{len(waves)} clips are too few to say anything; ask for 500 or more")
-    with threadpool_limits(1, "blas"):  # thousands of little products: threads would only wait for each other
-        found = score_heard(reference.classifier.hear(waves), reference, asked=asked, seed=seed) if reference.classifier else {}
-        found |= signal_distances(signals(waves, rate=reference.clips.rate), reference.signals, seed=seed)
-    if reference.clips.manifest["source"] in SPEECH and (heard := opinion(waves, rate=reference.clips.rate, clips=opinions, seed=seed)): found["dnsmos"] = heard
+    if len(waves) < 20:
+        raise InputError(f"{len(waves)} clips are too few to say anything; ask for 500 or more")
+    with threadpool_limits(
+        1, "blas"
+    ):  # thousands of little products: threads would only wait for each other
+        found = (
+            score_heard(reference.classifier.hear(waves), reference, asked=asked, seed=seed)
+            if reference.classifier
+            else {}
+        )
+        found |= signal_distances(
+            signals(waves, rate=reference.clips.rate), reference.signals, seed=seed
+        )
+    if reference.clips.manifest["source"] in SPEECH and (
+        heard := opinion(waves, rate=reference.clips.rate, clips=opinions, seed=seed)
+    ):
+        found["dnsmos"] = heard
     return {name: found[name] for name in FIGURES if name in found}
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #e13cec45
@@ -176,72 +302,142 @@ def number(value, digits):
     digits = max(0, digits - int(np.log10(max(abs(value), 1))))
     return f"{value:.{digits}f}" if abs(value) < 10_000 else f"{value:.1e}"
 
+
 def table(rows):  # {name: {figure: `Estimate`}}
     "Text: a line for each figure, a column for each heap of clips; ± half the 95 % interval."
-    names, width = [f for f in FIGURES if any(f in scores for scores in rows.values())], max(17, *(len(name) + 2 for name in rows))
+    names, width = (
+        [f for f in FIGURES if any(f in scores for scores in rows.values())],
+        max(17, *(len(name) + 2 for name in rows)),
+    )
     arrow = {"high": "↑", "low": "↓", "one": "1"}
     lines = [f"{'':25}" + "".join(f"{name:>{width}}" for name in rows)]
     for f in names:
         title, better, digits = FIGURES[f]
-        cells = [f"{number(e[0], digits)} ±{number((e[2] - e[1]) / 2, digits)}" if (e := scores.get(f)) else "–" for scores in rows.values()]
-        lines.append(f"{title + ' ' + arrow[better]:25}" + "".join(f"{cell:>{width}}" for cell in cells))
+        cells = [
+            f"{number(e[0], digits)} ±{number((e[2] - e[1]) / 2, digits)}"
+            if (e := scores.get(f))
+            else "–"
+            for scores in rows.values()
+        ]
+        lines.append(
+            f"{title + ' ' + arrow[better]:25}" + "".join(f"{cell:>{width}}" for cell in cells)
+        )
     return "\n".join(lines)
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #2eec262a
 SCORES_FILE, CEILING, HALF, FLOOR = "scores.json", "real, unheard", "half noise", "noise"
 ENOUGH = 0.8  # right, or F1, of the classifier on unheard clips
 
+
 def read_scores_file(path):  # or its folder
     "What `evaluate` wrote. `InputError` if it is not that."
-    path = Path(path)/SCORES_FILE if Path(path).is_dir() else Path(path)
-    try: found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error: raise InputError(f"{path}: cannot be read ({error}); is it what `audiosynth evaluate` wrote?") from error
-    if not isinstance(found, dict) or found.get("format") != 1 or "rows" not in found: raise InputError(f"{path}: not scores of format 1; choose another folder")
+    path = Path(path) / SCORES_FILE if Path(path).is_dir() else Path(path)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); is it what `audiosynth evaluate` wrote?"
+        ) from error
+    if not isinstance(found, dict) or found.get("format") != 1 or "rows" not in found:
+        raise InputError(f"{path}: not scores of format 1; choose another folder")
     return found
+
 
 def joined(old, new, path):
     "The rows of two evaluations, the newer where both have one. `InputError` where they cannot be compared."
-    for key, what in (("classifier", "judged by another classifier"), ("data", "compared with other data")):
+    for key, what in (
+        ("classifier", "judged by another classifier"),
+        ("data", "compared with other data"),
+    ):
         theirs, ours = (side[key]["hash"] if side[key] else "none" for side in (old, new))
-        if theirs != ours: raise InputError(f"{path}: {what} ({theirs}, not {ours}); figures of two {'classifiers' if key == 'classifier' else 'datasets'} do not go "
-                                            "into one table: choose another folder, or evaluate those runs again")
+        if theirs != ours:
+            raise InputError(
+                f"{path}: {what} ({theirs}, not {ours}); figures of two {'classifiers' if key == 'classifier' else 'datasets'} do not go "
+                "into one table: choose another folder, or evaluate those runs again"
+            )
     return {**new, "rows": {**old["rows"], **new["rows"]}}
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #e54353f1
 def names_of(runs):  # folders
     "A short name for each; the whole path where two would be alike."
     short = [Path(run).resolve().name for run in runs]
-    return [name if short.count(name) == 1 and name not in (CEILING, HALF, FLOOR) else str(run) for name, run in zip(short, runs)]
+    return [
+        name if short.count(name) == 1 and name not in (CEILING, HALF, FLOOR) else str(run)
+        for name, run in zip(short, runs)
+    ]
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #a5b0a8ac
 def evaluate(
-    runs,           # folders of runs, models, sound files, or of other evaluations
-    data,           # a prepared folder, or `digits` or `piano`
-    out,            # folder for `scores.json`, `scores.txt` and `scores.png`
+    runs,  # folders of runs, models, sound files, or of other evaluations
+    data,  # a prepared folder, or `digits` or `piano`
+    out,  # folder for `scores.json`, `scores.txt` and `scores.png`
     *,
-    n=2000,         # clips of each run
-    opinions=DNSMOS_CLIPS, # of them, for DNSMOS; 0: none
+    n=2000,  # clips of each run
+    opinions=DNSMOS_CLIPS,  # of them, for DNSMOS; 0: none
     seed=0,
-    step=None,      # of which checkpoint; None: the newest
-    quiet=False,    # no progress bar
+    step=None,  # of which checkpoint; None: the newest
+    quiet=False,  # no progress bar
     say=print,
-):                  # what `scores.json` holds
+):  # what `scores.json` holds
     "Score runs. `InputError` for what cannot be compared; nothing is written then."
     clips, out = load_clips(data), Path(out)
-    for run in runs: existing(run)
-    if n < 20: raise InputError(f"n {n}: too few clips to say anything; 500 is a good beginning")
-    if len(clips.where("test")) < 20: raise InputError(f"{clips.folder}: {len(clips.where('test'))} test clips; 20 are needed to say what real clips reach: prepare more recordings")
+    for run in runs:
+        existing(run)
+    if n < 20:
+        raise InputError(f"n {n}: too few clips to say anything; 500 is a good beginning")
+    if len(clips.where("test")) < 20:
+        raise InputError(
+            f"{clips.folder}: {len(clips.where('test'))} test clips; 20 are needed to say what real clips reach: prepare more recordings"
+        )
     classifier = classifier_for(clips, seed=seed, say=say)
-    say(str(classifier) if classifier else f"{clips.folder}: no labels and no notes, so no classifier can be trained: only the figures of the signal")
-    if classifier and (classifier.about["accuracy"] or 0) < ENOUGH: say(f"The classifier hears less than {ENOUGH:.0%} right: trust the figures of the signal, not those of its ear.")
-    reference, earlier = Reference(clips, classifier, seed), [run for run in runs if (Path(run)/SCORES_FILE).exists() or Path(run).suffix == ".json"]
-    result = {"format": 1, "data": {"name": str(data), "hash": hashlib.sha256((clips.folder/"manifest.json").read_bytes()).hexdigest()[:12]}, "rows": {},
-              "classifier": classifier and {"hash": classifier.hash, **{k: v for k, v in classifier.about.items() if k != "names"}}, "seed": seed}
-    for path in [*earlier, *([out] if (out/SCORES_FILE).exists() else [])]: result = joined(read_scores_file(path), result, path)
-    made, test = [run for run in runs if run not in earlier], [name for name in (CEILING, HALF, FLOOR) if name not in result["rows"]]
-    for name, run in tqdm([*((name, None) for name in test), *zip(names_of(made), made)], unit="heap", disable=quiet):
-        sounds = sounds_of_run(run, n, clips=clips, seed=seed, step=step) if run is not None else known(name, reference)
-        result["rows"][name] = {"n": len(sounds.waves), "about": sounds.about, "scores": score_sounds(sounds.waves, reference, asked=sounds.asked, opinions=opinions, seed=seed)}
+    say(
+        str(classifier)
+        if classifier
+        else f"{clips.folder}: no labels and no notes, so no classifier can be trained: only the figures of the signal"
+    )
+    if classifier and (classifier.about["accuracy"] or 0) < ENOUGH:
+        say(
+            f"The classifier hears less than {ENOUGH:.0%} right: trust the figures of the signal, not those of its ear."
+        )
+    reference, earlier = (
+        Reference(clips, classifier, seed),
+        [run for run in runs if (Path(run) / SCORES_FILE).exists() or Path(run).suffix == ".json"],
+    )
+    result = {
+        "format": 1,
+        "data": {
+            "name": str(data),
+            "hash": hashlib.sha256((clips.folder / "manifest.json").read_bytes()).hexdigest()[:12],
+        },
+        "rows": {},
+        "classifier": classifier
+        and {
+            "hash": classifier.hash,
+            **{k: v for k, v in classifier.about.items() if k != "names"},
+        },
+        "seed": seed,
+    }
+    for path in [*earlier, *([out] if (out / SCORES_FILE).exists() else [])]:
+        result = joined(read_scores_file(path), result, path)
+    made, test = (
+        [run for run in runs if run not in earlier],
+        [name for name in (CEILING, HALF, FLOOR) if name not in result["rows"]],
+    )
+    for name, run in tqdm(
+        [*((name, None) for name in test), *zip(names_of(made), made)], unit="heap", disable=quiet
+    ):
+        sounds = (
+            sounds_of_run(run, n, clips=clips, seed=seed, step=step)
+            if run is not None
+            else known(name, reference)
+        )
+        result["rows"][name] = {
+            "n": len(sounds.waves),
+            "about": sounds.about,
+            "scores": score_sounds(
+                sounds.waves, reference, asked=sounds.asked, opinions=opinions, seed=seed
+            ),
+        }
     return write_scores(result, out)
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #0f679bfb
@@ -249,25 +445,48 @@ def known(name, reference):  # `CEILING`, `HALF` or `FLOOR`
     "The test clips as one of the heaps whose place is known."
     clips, rows, judge = reference.clips, reference.test_rows, reference.classifier
     waves = {CEILING: np.array, HALF: half_noise, FLOOR: hiss}[name](reference.test)
-    asked = clips.label[rows] if judge and judge.kind == "labels" and (clips.label[rows] >= 0).all() else None
-    return Sounds(waves, asked, f"the {len(waves)} clips of the test split" + ("" if name == CEILING else f" as {name}"))
+    asked = (
+        clips.label[rows]
+        if judge and judge.kind == "labels" and (clips.label[rows] >= 0).all()
+        else None
+    )
+    return Sounds(
+        waves,
+        asked,
+        f"the {len(waves)} clips of the test split" + ("" if name == CEILING else f" as {name}"),
+    )
+
 
 def write_scores(result, out):
     "The three files. Returns the result."
     out.mkdir(parents=True, exist_ok=True)
-    order = [CEILING, *(name for name in result["rows"] if name not in (CEILING, HALF, FLOOR)), HALF, FLOOR]
+    order = [
+        CEILING,
+        *(name for name in result["rows"] if name not in (CEILING, HALF, FLOOR)),
+        HALF,
+        FLOOR,
+    ]
     result["rows"] = {name: result["rows"][name] for name in order if name in result["rows"]}
-    write_json(out/SCORES_FILE, result)
-    (out/"scores.txt").write_text(table(scores_in(result)) + "\n", encoding="utf-8")
+    write_json(out / SCORES_FILE, result)
+    (out / "scores.txt").write_text(table(scores_in(result)) + "\n", encoding="utf-8")
     figure = plot_scores(result)
-    figure.savefig(out/"scores.png", dpi=110)
+    figure.savefig(out / "scores.png", dpi=110)
     plt.close(figure)
     return result
 
-def scores_in(result): return {name: row["scores"] for name, row in result["rows"].items()}
+
+def scores_in(result):
+    return {name: row["scores"] for name, row in result["rows"].items()}
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #e9fc1c6a
-WIDE = {"modified_inception_score": 10, "am_score": 1, "frechet": 10, "frechet_limit": 10, "kernel_distance": .1}  # logarithmic from there
+WIDE = {
+    "modified_inception_score": 10,
+    "am_score": 1,
+    "frechet": 10,
+    "frechet_limit": 10,
+    "kernel_distance": 0.1,
+}  # logarithmic from there
+
 
 def plot_scores(result):  # of `evaluate`
     "A panel for each figure. Returns the matplotlib figure."
@@ -275,17 +494,32 @@ def plot_scores(result):  # of `evaluate`
     names = [f for f in FIGURES if any(f in scores for scores in rows.values())]
     across = min(5, len(names))
     down = -(-len(names) // across)
-    figure, axes = plt.subplots(down, across, figsize=(2.5 * across + .8, (.24 * len(rows) + .75) * down), sharey=True, layout="constrained", squeeze=False)
-    for ax in axes.flat[len(names):]: ax.set_visible(False)
+    figure, axes = plt.subplots(
+        down,
+        across,
+        figsize=(2.5 * across + 0.8, (0.24 * len(rows) + 0.75) * down),
+        sharey=True,
+        layout="constrained",
+        squeeze=False,
+    )
+    for ax in axes.flat[len(names) :]:
+        ax.set_visible(False)
     for ax, f in zip(axes.flat, names):
-        if best := rows.get(CEILING, {}).get(f): ax.axvspan(best[1], best[2], color="C2", alpha=.2, lw=0)
+        if best := rows.get(CEILING, {}).get(f):
+            ax.axvspan(best[1], best[2], color="C2", alpha=0.2, lw=0)
         for i, (name, scores) in enumerate(rows.items()):
-            if not (e := scores.get(f)): continue
+            if not (e := scores.get(f)):
+                continue
             color = "C2" if name == CEILING else "0.5" if name in (HALF, FLOOR) else "C0"
-            ax.errorbar(e[0], i, xerr=[[e[0] - e[1]], [e[2] - e[0]]], fmt="o", ms=4, capsize=2, color=color)
-        if f in WIDE: ax.set_xscale("symlog", linthresh=WIDE[f])
+            ax.errorbar(
+                e[0], i, xerr=[[e[0] - e[1]], [e[2] - e[0]]], fmt="o", ms=4, capsize=2, color=color
+            )
+        if f in WIDE:
+            ax.set_xscale("symlog", linthresh=WIDE[f])
         title, better, _ = FIGURES[f]
         ax.set_title(f"{title} {dict(high='→', low='←', one='→ 1 ←')[better]}", fontsize=9)
-        ax.set(yticks=range(len(rows)), yticklabels=list(rows)); ax.grid(axis="x", alpha=.3); ax.tick_params(labelsize=7)
+        ax.set(yticks=range(len(rows)), yticklabels=list(rows))
+        ax.grid(axis="x", alpha=0.3)
+        ax.tick_params(labelsize=7)
     axes[0, 0].invert_yaxis()
     return figure

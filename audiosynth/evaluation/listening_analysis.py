@@ -8,7 +8,8 @@ __all__ = ['LISTENER', 'ITEM', 'NOISE', 'HIGHEST', 'TITLES', 'simulated_answers'
            'analyse_answers']
 
 # %% ../../nbs/evaluation/07_listening_analysis.ipynb #b782e530
-import json, math
+import json
+import math
 from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
@@ -17,82 +18,148 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy import stats
 
-from ..data.files import InputError
-from ..data.files import write_json
+from ..data.files import InputError, write_json
 from .metrics import Estimate
 
 # %% ../../nbs/evaluation/07_listening_analysis.ipynb #e273dc46
 LISTENER, ITEM, NOISE = 8, 5, 10  # deviations, on the scale from 0 to 100
 HIGHEST = {"rating": 100, "mos": 5}
 
+
 def simulated_answers(
-    key,        # of `listening_test`
-    quality,    # {maker: 0…100}
+    key,  # of `listening_test`
+    quality,  # {maker: 0…100}
     *,
     listeners=12,
     seed=0,
-):              # list of dicts, as the page saves them
+):  # list of dicts, as the page saves them
     "What imagined listeners would answer."
     rng, of = np.random.default_rng(seed), key["sounds"]
     item = rng.normal(0, ITEM, 1 + max(s["item"] for s in of.values()))
-    rate = lambda s, bias: float(np.clip(np.rint(quality[of[s]["maker"]] + bias + item[of[s]["item"]] + rng.normal(0, NOISE)), 0, 100))
+    rate = lambda s, bias: float(
+        np.clip(
+            np.rint(quality[of[s]["maker"]] + bias + item[of[s]["item"]] + rng.normal(0, NOISE)),
+            0,
+            100,
+        )
+    )
+
     def answer(screen, bias):
-        if screen["mode"] == "rating": return {s: rate(s, bias) for s in screen["sounds"]}
-        if screen["mode"] == "mos": return {s: min(5, 1 + rate(s, bias) // 20) for s in screen["sounds"]}
+        if screen["mode"] == "rating":
+            return {s: rate(s, bias) for s in screen["sounds"]}
+        if screen["mode"] == "mos":
+            return {s: min(5, 1 + rate(s, bias) // 20) for s in screen["sounds"]}
         one, two = screen["sounds"][:2]
         heard = min(1, abs(quality[of[one]["maker"]] - quality[of[two]["maker"]]) / 50)
         right = rng.random() < heard + (1 - heard) / 2
         return {"choice": screen["right"] if right else two if screen["right"] == one else one}
+
     made = []
     for number in range(listeners):
         bias = rng.normal(0, LISTENER)
-        made.append(dict(format=1, test=key["test"], number=f"simulated-{number:02d}", name="", simulated=True, started="", finished="",
-                         answers=[dict(screen=i, mode=s["mode"], values=answer(s, bias), seconds=0) for i, s in enumerate(key["screens"])]))
+        made.append(
+            dict(
+                format=1,
+                test=key["test"],
+                number=f"simulated-{number:02d}",
+                name="",
+                simulated=True,
+                started="",
+                finished="",
+                answers=[
+                    dict(screen=i, mode=s["mode"], values=answer(s, bias), seconds=0)
+                    for i, s in enumerate(key["screens"])
+                ],
+            )
+        )
     return made
 
 # %% ../../nbs/evaluation/07_listening_analysis.ipynb #d1951cff
 def why_not(found, key):  # what a file holds; the key
     "Why an answer cannot be used, or nothing."
-    if not isinstance(found, dict) or found.get("format") != 1: return "not an answer of format 1"
-    if found.get("test") != key["test"]: return f"of another test ({found.get('test')})"
-    if not isinstance(found.get("number"), str) or not found["number"]: return "does not say whose it is"
-    if not isinstance(found.get("answers"), list) or len(found["answers"]) != len(key["screens"]): return f"does not answer the {len(key['screens'])} screens of this test"
+    if not isinstance(found, dict) or found.get("format") != 1:
+        return "not an answer of format 1"
+    if found.get("test") != key["test"]:
+        return f"of another test ({found.get('test')})"
+    if not isinstance(found.get("number"), str) or not found["number"]:
+        return "does not say whose it is"
+    if not isinstance(found.get("answers"), list) or len(found["answers"]) != len(key["screens"]):
+        return f"does not answer the {len(key['screens'])} screens of this test"
     for i, (screen, answer) in enumerate(zip(key["screens"], found["answers"])):
         values = answer.get("values") if isinstance(answer, dict) else None
-        if not isinstance(values, dict): return f"screen {i + 1}: no answers"
+        if not isinstance(values, dict):
+            return f"screen {i + 1}: no answers"
         if screen["mode"] == "abx":
-            if values.get("choice") not in screen["sounds"][:2]: return f"screen {i + 1}: " + ("not one of the two" if "choice" in values else "not answered")
+            if values.get("choice") not in screen["sounds"][:2]:
+                return f"screen {i + 1}: " + (
+                    "not one of the two" if "choice" in values else "not answered"
+                )
             continue
-        if set(values) != set(screen["sounds"]): return f"screen {i + 1}: " + ("other sounds than were asked about" if set(values) - set(screen["sounds"]) else "not all sounds answered")
+        if set(values) != set(screen["sounds"]):
+            return f"screen {i + 1}: " + (
+                "other sounds than were asked about"
+                if set(values) - set(screen["sounds"])
+                else "not all sounds answered"
+            )
         low, high = screen["mode"] == "mos", HIGHEST[screen["mode"]]
-        if not all(type(v) in (int, float) and low <= v <= high for v in values.values()): return f"screen {i + 1}: not numbers from {low:d} to {high}"
+        if not all(type(v) in (int, float) and low <= v <= high for v in values.values()):
+            return f"screen {i + 1}: not numbers from {low:d} to {high}"
 
 # %% ../../nbs/evaluation/07_listening_analysis.ipynb #b56bbeb5
 def read_key(path):
     "The key that `audiosynth listen` wrote. `InputError` if it is not that."
-    try: key = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error: raise InputError(f"{path}: no key can be read here ({error}); give the key.json that was made with the page") from error
-    if not isinstance(key, dict) or key.get("format") != 1 or not {"test", "screens", "sounds"} <= set(key): raise InputError(f"{path}: not a key of format 1; give the key.json that was made with the page")
+    try:
+        key = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: no key can be read here ({error}); give the key.json that was made with the page"
+        ) from error
+    if (
+        not isinstance(key, dict)
+        or key.get("format") != 1
+        or not {"test", "screens", "sounds"} <= set(key)
+    ):
+        raise InputError(
+            f"{path}: not a key of format 1; give the key.json that was made with the page"
+        )
     return key
 
 # %% ../../nbs/evaluation/07_listening_analysis.ipynb #d85a252c
 def read_answers(
-    folder, # of files that listeners sent back
-    key,    # of `read_key`
-):          # ([answer], [(file, why it was left out)])
+    folder,  # of files that listeners sent back
+    key,  # of `read_key`
+):  # ([answer], [(file, why it was left out)])
     "The answers that count. `InputError` if there is no folder, or none in it does."
-    if not Path(folder).is_dir(): raise InputError(f"{folder}: no such folder; put the files that listeners sent back into one, and give that")
+    if not Path(folder).is_dir():
+        raise InputError(
+            f"{folder}: no such folder; put the files that listeners sent back into one, and give that"
+        )
     found, left = [], []
-    for path in sorted(p for p in Path(folder).iterdir() if p.is_file() and not p.name.startswith(".") and p.name != "key.json"):
-        try: answer = json.loads(path.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError, RecursionError) as error: left.append((path.name, f"not a file of answers ({type(error).__name__})")); continue
-        if why := why_not(answer, key): left.append((path.name, why))
-        else: found.append((str(answer.get("finished", "")), path.name, answer))
+    for path in sorted(
+        p
+        for p in Path(folder).iterdir()
+        if p.is_file() and not p.name.startswith(".") and p.name != "key.json"
+    ):
+        try:
+            answer = json.loads(path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RecursionError) as error:
+            left.append((path.name, f"not a file of answers ({type(error).__name__})"))
+            continue
+        if why := why_not(answer, key):
+            left.append((path.name, why))
+        else:
+            found.append((str(answer.get("finished", "")), path.name, answer))
     counted = {}
     for _, name, answer in sorted(found, key=lambda f: f[:2]):
-        if answer["number"] in counted: left.append((name, f"the same listener as {counted[answer['number']][0]}"))
-        else: counted[answer["number"]] = name, answer
-    if not counted: raise InputError(f"{folder}: no answers to test {key['test']}" + (f"; {left[0][0]}: {left[0][1]}" if left else "; it is empty"))
+        if answer["number"] in counted:
+            left.append((name, f"the same listener as {counted[answer['number']][0]}"))
+        else:
+            counted[answer["number"]] = name, answer
+    if not counted:
+        raise InputError(
+            f"{folder}: no answers to test {key['test']}"
+            + (f"; {left[0][0]}: {left[0][1]}" if left else "; it is empty")
+        )
     return [answer for _, answer in counted.values()], sorted(left)
 
 # %% ../../nbs/evaluation/07_listening_analysis.ipynb #33f944e8
@@ -103,14 +170,19 @@ def listener_means(answers, key, mode):  # "rating" or "mos"
     for answer, mine in zip(answers, heard):
         for screen, a in zip(key["screens"], answer["answers"]):
             if screen["mode"] == mode:
-                for s, value in a["values"].items(): mine[key["sounds"][s]["maker"]].append(value)
-    return {m: np.array([np.mean(mine[m]) if mine[m] else np.nan for mine in heard]) for m in makers}
+                for s, value in a["values"].items():
+                    mine[key["sounds"][s]["maker"]].append(value)
+    return {
+        m: np.array([np.mean(mine[m]) if mine[m] else np.nan for mine in heard]) for m in makers
+    }
+
 
 def student_interval(values):  # (n,)
     "The mean and its 95 % interval; without limits for one listener."
     n, mean = len(values), float(np.mean(values))
-    if n == 1: return Estimate(mean, None, None)
-    half = float(stats.t.ppf(.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
+    if n == 1:
+        return Estimate(mean, None, None)
+    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
     return Estimate(mean, mean - half, mean + half)
 
 # %% ../../nbs/evaluation/07_listening_analysis.ipynb #52dee4d0
@@ -131,7 +203,8 @@ def compared(means):  # {maker: (listeners,)}
         d = means[one] - means[other]
         p = float(stats.wilcoxon(d[d != 0]).pvalue) if (d != 0).any() else 1.0
         pairs.append(dict(one=one, other=other, difference=float(d.mean()), p=p))
-    for pair, corrected in zip(pairs, holm([pair["p"] for pair in pairs]) if pairs else ()): pair["holm"] = float(corrected)
+    for pair, corrected in zip(pairs, holm([pair["p"] for pair in pairs]) if pairs else ()):
+        pair["holm"] = float(corrected)
     return pairs
 
 # %% ../../nbs/evaluation/07_listening_analysis.ipynb #b788f5a5
@@ -140,73 +213,148 @@ def told_apart(answers, key):
     right = defaultdict(list)
     for answer in answers:
         for screen, a in zip(key["screens"], answer["answers"]):
-            if screen["mode"] != "abx": continue
+            if screen["mode"] != "abx":
+                continue
             makers = [key["sounds"][s]["maker"] for s in screen["sounds"][:2]]
             right[" and ".join(sorted(makers))].append(a["values"]["choice"] == screen["right"])
-    tests = {name: stats.binomtest(sum(r), len(r), .5, alternative="greater") for name, r in right.items()}
-    shares = {name: stats.binomtest(sum(r), len(r)).proportion_ci(.95) for name, r in right.items()}
+    tests = {
+        name: stats.binomtest(sum(r), len(r), 0.5, alternative="greater")
+        for name, r in right.items()
+    }
+    shares = {
+        name: stats.binomtest(sum(r), len(r)).proportion_ci(0.95) for name, r in right.items()
+    }
     corrected = holm([test.pvalue for test in tests.values()]) if tests else []
-    return {name: dict(right=int(sum(right[name])), n=len(right[name]), share=Estimate(float(np.mean(right[name])), *map(float, shares[name])), p=float(test.pvalue), holm=float(p))
-            for (name, test), p in zip(tests.items(), corrected)}
+    return {
+        name: dict(
+            right=int(sum(right[name])),
+            n=len(right[name]),
+            share=Estimate(float(np.mean(right[name])), *map(float, shares[name])),
+            p=float(test.pvalue),
+            holm=float(p),
+        )
+        for (name, test), p in zip(tests.items(), corrected)
+    }
 
 # %% ../../nbs/evaluation/07_listening_analysis.ipynb #f65c187c
-TITLES = {"rating": "rating (0 to 100)", "mos": "mean opinion (1 to 5)", "abx": "told apart (share right)"}
+TITLES = {
+    "rating": "rating (0 to 100)",
+    "mos": "mean opinion (1 to 5)",
+    "abx": "told apart (share right)",
+}
+
 
 def analysed(answers, key, left=()):  # of `read_answers`
     "Everything in one dict: means, pairs, ABX, who counts and who does not."
-    found = dict(format=1, test=key["test"], listeners=len(answers), simulated=sum(bool(a.get("simulated")) for a in answers), left_out=[list(pair) for pair in left])
+    found = dict(
+        format=1,
+        test=key["test"],
+        listeners=len(answers),
+        simulated=sum(bool(a.get("simulated")) for a in answers),
+        left_out=[list(pair) for pair in left],
+    )
     for mode in ("rating", "mos"):
-        if not any(screen["mode"] == mode for screen in key["screens"]): continue
+        if not any(screen["mode"] == mode for screen in key["screens"]):
+            continue
         means = listener_means(answers, key, mode)
-        found[mode] = dict(means={maker: student_interval(values) for maker, values in means.items()}, pairs=compared(means))
-    if any(screen["mode"] == "abx" for screen in key["screens"]): found["abx"] = told_apart(answers, key)
+        found[mode] = dict(
+            means={maker: student_interval(values) for maker, values in means.items()},
+            pairs=compared(means),
+        )
+    if any(screen["mode"] == "abx" for screen in key["screens"]):
+        found["abx"] = told_apart(answers, key)
     return found
+
 
 def report(found):  # of `analysed`
     "As text."
     n = found["listeners"]
-    lines = [f"{n} listener{'s' * (n != 1)}" + (f", {found['simulated']} of them SIMULATED" if found["simulated"] else "") + f"; {len(found['left_out'])} files left out"]
+    lines = [
+        f"{n} listener{'s' * (n != 1)}"
+        + (f", {found['simulated']} of them SIMULATED" if found["simulated"] else "")
+        + f"; {len(found['left_out'])} files left out"
+    ]
     lines += [f"  {name}: {why}" for name, why in found["left_out"]]
-    if n < 6: lines.append(f"With {n} no pair can be proved different: Wilcoxon's smallest p is {2.0**(1 - n):.3g}.")
+    if n < 6:
+        lines.append(
+            f"With {n} no pair can be proved different: Wilcoxon's smallest p is {2.0 ** (1 - n):.3g}."
+        )
     for mode in ("rating", "mos"):
-        if mode not in found: continue
-        lines += ["", TITLES[mode]] + [f"  {maker:28}{e[0]:6.2f}" + (f"   [{e[1]:.2f}, {e[2]:.2f}]" if e[1] is not None else "") for maker, e in found[mode]["means"].items()]
-        lines += [f"  {p['one']} − {p['other']}: {p['difference']:+.2f}, p {p['p']:.2g}, corrected {p['holm']:.2g}" + (" *" if p["holm"] < .05 else "") for p in found[mode]["pairs"]]
+        if mode not in found:
+            continue
+        lines += ["", TITLES[mode]] + [
+            f"  {maker:28}{e[0]:6.2f}"
+            + (f"   [{e[1]:.2f}, {e[2]:.2f}]" if e[1] is not None else "")
+            for maker, e in found[mode]["means"].items()
+        ]
+        lines += [
+            f"  {p['one']} − {p['other']}: {p['difference']:+.2f}, p {p['p']:.2g}, corrected {p['holm']:.2g}"
+            + (" *" if p["holm"] < 0.05 else "")
+            for p in found[mode]["pairs"]
+        ]
     if "abx" in found:
-        lines += ["", TITLES["abx"]] + [f"  {name:40}{t['right']:4} of {t['n']:<4}{t['share'][0]:.2f} [{t['share'][1]:.2f}, {t['share'][2]:.2f}], corrected p {t['holm']:.2g}" + (" *" if t["holm"] < .05 else "")
-                                        for name, t in found["abx"].items()]
+        lines += ["", TITLES["abx"]] + [
+            f"  {name:40}{t['right']:4} of {t['n']:<4}{t['share'][0]:.2f} [{t['share'][1]:.2f}, {t['share'][2]:.2f}], corrected p {t['holm']:.2g}"
+            + (" *" if t["holm"] < 0.05 else "")
+            for name, t in found["abx"].items()
+        ]
     return "\n".join(lines)
 
 # %% ../../nbs/evaluation/07_listening_analysis.ipynb #51a5a33b
 def plot_answers(found):  # of `analysed`
     "A panel for each kind of question. Returns the matplotlib figure."
-    panels = {mode: found[mode]["means"] if mode != "abx" else {name: t["share"] for name, t in found["abx"].items()} for mode in TITLES if mode in found}
+    panels = {
+        mode: found[mode]["means"]
+        if mode != "abx"
+        else {name: t["share"] for name, t in found["abx"].items()}
+        for mode in TITLES
+        if mode in found
+    }
     most = max(len(rows) for rows in panels.values())
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), .36 * most + 1.3), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(
+        1,
+        len(panels),
+        figsize=(4.2 * len(panels), 0.36 * most + 1.3),
+        layout="constrained",
+        squeeze=False,
+    )
     for ax, (mode, rows) in zip(axes[0], panels.items()):
         for i, e in enumerate(rows.values()):
-            ax.errorbar(e[0], i, xerr=[[e[0] - e[1]], [e[2] - e[0]]] if e[1] is not None else None, fmt="o", capsize=3)
+            ax.errorbar(
+                e[0],
+                i,
+                xerr=[[e[0] - e[1]], [e[2] - e[0]]] if e[1] is not None else None,
+                fmt="o",
+                capsize=3,
+            )
         low, high = {"rating": (0, 100), "mos": (1, 5), "abx": (0, 1)}[mode]
-        if mode == "abx": ax.axvline(.5, c="k", ls=":", lw=1)
-        ax.set(xlim=(low - .03 * (high - low), high + .03 * (high - low)), yticks=range(len(rows)), yticklabels=list(rows), xlabel=TITLES[mode])
-        ax.invert_yaxis(); ax.grid(axis="x", alpha=.3)
+        if mode == "abx":
+            ax.axvline(0.5, c="k", ls=":", lw=1)
+        ax.set(
+            xlim=(low - 0.03 * (high - low), high + 0.03 * (high - low)),
+            yticks=range(len(rows)),
+            yticklabels=list(rows),
+            xlabel=TITLES[mode],
+        )
+        ax.invert_yaxis()
+        ax.grid(axis="x", alpha=0.3)
     words = f"{found['listeners']} listeners" + (", simulated" if found["simulated"] else "")
     figure.suptitle(words, fontsize=10)
     return figure
 
 # %% ../../nbs/evaluation/07_listening_analysis.ipynb #3de67559
 def analyse_answers(
-    folder,     # of files that listeners sent back
-    key,        # path of `key.json`
-    out=None,   # folder for `analysis.json`, `analysis.txt` and `analysis.png`; None: that of the key
-):              # of `analysed`
+    folder,  # of files that listeners sent back
+    key,  # path of `key.json`
+    out=None,  # folder for `analysis.json`, `analysis.txt` and `analysis.png`; None: that of the key
+):  # of `analysed`
     "Read, count, compare, draw. `InputError` where there is nothing to read."
     out, told = Path(out or Path(key).parent), read_key(key)
     found = analysed(*((answers_left := read_answers(folder, told))[0], told), answers_left[1])
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out/"analysis.json", found)
-    (out/"analysis.txt").write_text(report(found) + "\n", encoding="utf-8")
+    write_json(out / "analysis.json", found)
+    (out / "analysis.txt").write_text(report(found) + "\n", encoding="utf-8")
     figure = plot_answers(found)
-    figure.savefig(out/"analysis.png", dpi=110)
+    figure.savefig(out / "analysis.png", dpi=110)
     plt.close(figure)
     return found

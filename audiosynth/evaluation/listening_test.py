@@ -8,7 +8,10 @@ __all__ = ['IN_SEQUENCE', 'GAP_S', 'REAL', 'CODED', 'ANCHOR', 'ITERATIONS', 'K_W
            'matched', 'screens_of', 'page_text', 'blinded', 'listening_test', 'checked', 'write_test']
 
 # %% ../../nbs/evaluation/06_listening_test.ipynb #42a8f29f
-import base64, hashlib, html, json
+import base64
+import hashlib
+import html
+import json
 from pathlib import Path
 
 import numpy as np
@@ -19,184 +22,328 @@ from tqdm import tqdm
 
 import audiosynth
 from ..data.clips import pcm16
-from ..data.files import InputError
+from ..data.files import InputError, write_json
+from ..data.sources import load_clips
 from .evaluate import existing, names_of, sounds_of_run
-from ..data.files import write_json
 from ..listen import mp3_bytes
 from ..representations.phase_reconstruction import griffin_lim
-from ..data.sources import load_clips
 from ..representations.stft import magnitude_of, stft
 
 # %% ../../nbs/evaluation/06_listening_test.ipynb #100ebebb
 IN_SEQUENCE, GAP_S = 5, 0.5  # clips; seconds between two
 
+
 def sequences(
     waves,  # (n, samples), −1…1
     *,
-    rate,   # Hz
-):          # (n // 5, samples of a sequence)
+    rate,  # Hz
+):  # (n // 5, samples of a sequence)
     "Clips, five at a time, with silence between them."
     n, samples = len(waves) // IN_SEQUENCE, waves.shape[1]
     room = np.zeros((n, IN_SEQUENCE, samples + int(GAP_S * rate)), np.float32)
-    room[:, :, :samples] = waves[:n * IN_SEQUENCE].reshape(n, IN_SEQUENCE, samples)
-    return room.reshape(n, -1)[:, :-int(GAP_S * rate)]
+    room[:, :, :samples] = waves[: n * IN_SEQUENCE].reshape(n, IN_SEQUENCE, samples)
+    return room.reshape(n, -1)[:, : -int(GAP_S * rate)]
 
 # %% ../../nbs/evaluation/06_listening_test.ipynb #4cdea5c6
 REAL, CODED = "real", "real, Griffin–Lim"
 ANCHOR = dict(frame=512, hop=128, window="hamming")
 ITERATIONS = 16
 
+
 def through_griffin_lim(waves, seed=0):  # (n, samples)
     "Real clips with their phases forgotten and found again."
     samples, hop = waves.shape[1], ANCHOR["hop"]
     padded = np.pad(waves, [(0, 0), (0, -samples % hop)])
-    found = [griffin_lim(magnitude_of(stft(padded[i:i + 50], **ANCHOR)), **ANCHOR, samples=padded.shape[1], iterations=ITERATIONS, momentum=0, seed=seed).numpy()
-             for i in range(0, len(padded), 50)]
+    found = [
+        griffin_lim(
+            magnitude_of(stft(padded[i : i + 50], **ANCHOR)),
+            **ANCHOR,
+            samples=padded.shape[1],
+            iterations=ITERATIONS,
+            momentum=0,
+            seed=seed,
+        ).numpy()
+        for i in range(0, len(padded), 50)
+    ]
     return np.concatenate(found)[:, :samples]
+
 
 def real_rows(clips, n, *, seed=0):
     "Which test clips to play: each label in turn where there are labels, no clip twice. `InputError` if there are too few."
     rng, rows = np.random.default_rng(seed), clips.where("test")
-    if len(rows) < n: raise InputError(f"{clips.folder}: {len(rows)} test clips, and {n} are needed; ask for {len(rows) // IN_SEQUENCE} items at most")
+    if len(rows) < n:
+        raise InputError(
+            f"{clips.folder}: {len(rows)} test clips, and {n} are needed; ask for {len(rows) // IN_SEQUENCE} items at most"
+        )
     rows, label = rng.permutation(rows), clips.label
-    if not clips.labels or (label[rows] < 0).any(): return rows[:n]
+    if not clips.labels or (label[rows] < 0).any():
+        return rows[:n]
     heaps, chosen = [list(rows[label[rows] == k]) for k in range(len(clips.labels))], []
-    for i in range(n): chosen.append((heaps[i % len(heaps)] or max(heaps, key=len)).pop())
+    for i in range(n):
+        chosen.append((heaps[i % len(heaps)] or max(heaps, key=len)).pop())
     return np.array(chosen)
 
 # %% ../../nbs/evaluation/06_listening_test.ipynb #0805e586
-K_WEIGHTING = (((1.53512485958697, -2.69169618940638, 1.19839281085285), (1., -1.69065929318241, 0.73248077421585)),
-               ((1., -2., 1.), (1., -1.99004745483398, 0.99007225036621)))  # numerators and denominators, 48 kHz
+K_WEIGHTING = (
+    (
+        (1.53512485958697, -2.69169618940638, 1.19839281085285),
+        (1.0, -1.69065929318241, 0.73248077421585),
+    ),
+    ((1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621)),
+)  # numerators and denominators, 48 kHz
+
 
 def loudness(
-    wave,   # (samples,), −1…1
+    wave,  # (samples,), −1…1
     *,
-    rate,   # Hz
-):          # LUFS; −inf for silence
+    rate,  # Hz
+):  # LUFS; −inf for silence
     "Integrated loudness of one channel, ITU-R BS.1770-4."
     wave = np.asarray(wave, float)
-    if rate != 48000: wave = soxr.resample(wave, rate, 48000)
-    for b, a in K_WEIGHTING: wave = lfilter(b, a, wave)
+    if rate != 48000:
+        wave = soxr.resample(wave, rate, 48000)
+    for b, a in K_WEIGHTING:
+        wave = lfilter(b, a, wave)
     block = 19200
     wave = np.pad(wave, (0, max(0, block - len(wave))))
-    z = (np.lib.stride_tricks.sliding_window_view(wave, block)[::block // 4]**2).mean(1)
+    z = (np.lib.stride_tricks.sliding_window_view(wave, block)[:: block // 4] ** 2).mean(1)
     level = lambda power: -0.691 + 10 * np.log10(power)
-    z = z[z > 10**((-70 + 0.691) / 10)]
-    if not len(z): return -np.inf
+    z = z[z > 10 ** ((-70 + 0.691) / 10)]
+    if not len(z):
+        return -np.inf
     return float(level(z[z > z.mean() / 10].mean()))
 
 # %% ../../nbs/evaluation/06_listening_test.ipynb #2d4c7d27
 TARGET, PEAK = -23.0, 0.99  # LUFS, EBU R 128's; of full scale
 
+
 def matched(
     sounds,  # {name: (n, samples)}
     *,
-    rate,    # Hz
-):           # the same, and the loudness that all of them have, LUFS
+    rate,  # Hz
+):  # the same, and the loudness that all of them have, LUFS
     "Every sequence as loud as the others, −23 LUFS, or so much softer that none is clipped. Silence stays silence."
-    level = {name: np.array([loudness(wave, rate=rate) for wave in waves]) for name, waves in sounds.items()}
-    room = [20 * np.log10(PEAK / np.abs(wave).max()) + now for name, waves in sounds.items() for wave, now in zip(waves, level[name]) if np.isfinite(now)]
-    if not room: raise InputError("all sounds are silent: there is nothing to match, and nothing to hear")
+    level = {
+        name: np.array([loudness(wave, rate=rate) for wave in waves])
+        for name, waves in sounds.items()
+    }
+    room = [
+        20 * np.log10(PEAK / np.abs(wave).max()) + now
+        for name, waves in sounds.items()
+        for wave, now in zip(waves, level[name])
+        if np.isfinite(now)
+    ]
+    if not room:
+        raise InputError("all sounds are silent: there is nothing to match, and nothing to hear")
     to = min(TARGET, *room)
-    gain = {name: np.where(np.isfinite(now), 10**((to - np.where(np.isfinite(now), now, 0)) / 20), 0) for name, now in level.items()}
-    return {name: (waves * gain[name][:, None]).astype(np.float32) for name, waves in sounds.items()}, float(to)
+    gain = {
+        name: np.where(np.isfinite(now), 10 ** ((to - np.where(np.isfinite(now), now, 0)) / 20), 0)
+        for name, now in level.items()
+    }
+    return {
+        name: (waves * gain[name][:, None]).astype(np.float32) for name, waves in sounds.items()
+    }, float(to)
 
 # %% ../../nbs/evaluation/06_listening_test.ipynb #0ae096eb
 MODES = ("rating", "mos", "abx")
 
-def screens_of(ids, *, modes, repeats, rng, seconds):  # {maker: [number of each item]}; screens of mos and of abx for each maker
+
+def screens_of(
+    ids, *, modes, repeats, rng, seconds
+):  # {maker: [number of each item]}; screens of mos and of abx for each maker
     "What is asked: [{mode, sounds, seconds}], and for abx which of the first two is right."
     items, screens = len(next(iter(ids.values()))), []
-    if "rating" in modes: screens += [dict(mode="rating", sounds=[ids[name][i] for name in ids], seconds=len(ids) * seconds) for i in range(items)]
+    if "rating" in modes:
+        screens += [
+            dict(mode="rating", sounds=[ids[name][i] for name in ids], seconds=len(ids) * seconds)
+            for i in range(items)
+        ]
     if "mos" in modes:
-        screens += [dict(mode="mos", sounds=[ids[name][i]], seconds=seconds) for name in ids for i in rng.permutation(items)[:repeats]]
-    for name in (ids if "abx" in modes else ()):
-        if name == REAL: continue
+        screens += [
+            dict(mode="mos", sounds=[ids[name][i]], seconds=seconds)
+            for name in ids
+            for i in rng.permutation(items)[:repeats]
+        ]
+    for name in ids if "abx" in modes else ():
+        if name == REAL:
+            continue
         for i in rng.permutation(items)[:repeats]:
-            pair = [REAL, name][::rng.choice([-1, 1])]
+            pair = [REAL, name][:: rng.choice([-1, 1])]
             whose = rng.integers(2)
             other = (i + 1 + rng.integers(items - 1)) % items
-            screens.append(dict(mode="abx", sounds=[ids[pair[0]][i], ids[pair[1]][i], ids[pair[whose]][other]], right=ids[pair[whose]][i], seconds=3 * seconds))
+            screens.append(
+                dict(
+                    mode="abx",
+                    sounds=[ids[pair[0]][i], ids[pair[1]][i], ids[pair[whose]][other]],
+                    right=ids[pair[whose]][i],
+                    seconds=3 * seconds,
+                )
+            )
     return screens
 
 # %% ../../nbs/evaluation/06_listening_test.ipynb #237e9e6f
 KEY, PAGE, SOUNDS = "key.json", "test.html", "sounds"
-TEMPLATE = Path(audiosynth.__file__).parent/"embedded"/"listening.html"
+TEMPLATE = Path(audiosynth.__file__).parent / "embedded" / "listening.html"
 MOST_BYTES = 15e6
+
 
 def page_text(test, sounds, *, title, rate):  # dict for the page; {number: wave}
     "The page as text."
-    sounds = {number: "data:audio/mpeg;base64," + base64.b64encode(mp3_bytes(wave, rate=rate)).decode() for number, wave in sounds.items()}
+    sounds = {
+        number: "data:audio/mpeg;base64," + base64.b64encode(mp3_bytes(wave, rate=rate)).decode()
+        for number, wave in sounds.items()
+    }
     told = json.dumps({**test, "sounds": sounds}).replace("<", "\\u003c")
-    return TEMPLATE.read_text(encoding="utf-8").replace("{{TITLE}}", html.escape(title)).replace("{{TEST}}", told)
+    return (
+        TEMPLATE.read_text(encoding="utf-8")
+        .replace("{{TITLE}}", html.escape(title))
+        .replace("{{TEST}}", told)
+    )
+
 
 def blinded(sounds, rng):
     "A number for each sequence of each maker, {maker: [number]}, and in an order that says nothing, {number: wave}."
     numbers = rng.permutation([rng.bytes(4).hex() for waves in sounds.values() for _ in waves])
     drawn, ids = iter(numbers.tolist()), {}
-    for name, waves in sounds.items(): ids[name] = [next(drawn) for _ in waves]
-    by_number = {number: wave for name, waves in sounds.items() for number, wave in zip(ids[name], waves)}
+    for name, waves in sounds.items():
+        ids[name] = [next(drawn) for _ in waves]
+    by_number = {
+        number: wave for name, waves in sounds.items() for number, wave in zip(ids[name], waves)
+    }
     return ids, dict(sorted(by_number.items()))
 
 # %% ../../nbs/evaluation/06_listening_test.ipynb #4b66160e
 def listening_test(
-    runs,           # folders of runs, of models or of sound files
-    data,           # a prepared folder, or `digits` or `piano`
-    out,            # a new folder
+    runs,  # folders of runs, of models or of sound files
+    data,  # a prepared folder, or `digits` or `piano`
+    out,  # a new folder
     *,
-    items=10,       # sequences of each maker
-    modes=("rating",), # some of `MODES`
-    repeats=3,      # screens of mos and abx for each maker
-    match=False,    # bring all sequences to one loudness
+    items=10,  # sequences of each maker
+    modes=("rating",),  # some of `MODES`
+    repeats=3,  # screens of mos and abx for each maker
+    match=False,  # bring all sequences to one loudness
     title="Listening test",
     seed=0,
-    step=None,      # of which checkpoint; None: the newest
-    quiet=False,    # no progress bar
-):                  # the key, a dict
+    step=None,  # of which checkpoint; None: the newest
+    quiet=False,  # no progress bar
+):  # the key, a dict
     "Make a listening test: folders of WAV files, the page, and its key. `InputError` for what cannot be; nothing is written then."
     out = Path(out)
     checked(out, runs, items=items, modes=modes, repeats=repeats)
     clips = load_clips(data)
     real, n = clips.waves(real_rows(clips, items * IN_SEQUENCE, seed=seed)), items * IN_SEQUENCE
     made = {REAL: real, CODED: through_griffin_lim(real, seed)}
-    about = {REAL: f"test split of {data}", CODED: f"the same clips, magnitude of {ANCHOR['frame']}/{ANCHOR['hop']} {ANCHOR['window']}, {ITERATIONS} iterations"}
+    about = {
+        REAL: f"test split of {data}",
+        CODED: f"the same clips, magnitude of {ANCHOR['frame']}/{ANCHOR['hop']} {ANCHOR['window']}, {ITERATIONS} iterations",
+    }
     for name, run in tqdm([*zip(names_of(runs), runs)], unit="run", disable=quiet):
         sounds = sounds_of_run(run, n, clips=clips, seed=seed, step=step)
-        if len(sounds.waves) < n: raise InputError(f"{run}: {len(sounds.waves)} sounds, and {n} are needed; ask for {len(sounds.waves) // IN_SEQUENCE} items at most")
+        if len(sounds.waves) < n:
+            raise InputError(
+                f"{run}: {len(sounds.waves)} sounds, and {n} are needed; ask for {len(sounds.waves) // IN_SEQUENCE} items at most"
+            )
         made[name], about[name] = sounds.waves, sounds.about
     made = {name: sequences(waves, rate=clips.rate) for name, waves in made.items()}
     made, level = matched(made, rate=clips.rate) if match else (made, None)
-    return write_test(out, made, about, rate=clips.rate, level=level, modes=modes, repeats=min(repeats, items), title=title, seed=seed)
+    return write_test(
+        out,
+        made,
+        about,
+        rate=clips.rate,
+        level=level,
+        modes=modes,
+        repeats=min(repeats, items),
+        title=title,
+        seed=seed,
+    )
 
 # %% ../../nbs/evaluation/06_listening_test.ipynb #d6cc51c2
 def checked(out, runs, *, items, modes, repeats):
     "`InputError` for what cannot be asked."
-    if unknown := [m for m in modes if m not in MODES] or not modes: raise InputError(f"modes {', '.join(unknown) if modes else '(none)'}: choose among {', '.join(MODES)}")
-    for name, value, least in (("items", items, 2 if "abx" in modes else 1), ("repeats", repeats, 1)):
-        if value < least: raise InputError(f"{name} {value}: must be at least {least}" + (" for abx" if least > 1 else ""))
-    for run in runs: existing(run)
-    if not runs: raise InputError("no runs: a listening test needs something to compare with the real clips")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())): raise InputError(f"{out}: is not empty; answers go with their key, so choose another folder")
+    if unknown := [m for m in modes if m not in MODES] or not modes:
+        raise InputError(
+            f"modes {', '.join(unknown) if modes else '(none)'}: choose among {', '.join(MODES)}"
+        )
+    for name, value, least in (
+        ("items", items, 2 if "abx" in modes else 1),
+        ("repeats", repeats, 1),
+    ):
+        if value < least:
+            raise InputError(
+                f"{name} {value}: must be at least {least}" + (" for abx" if least > 1 else "")
+            )
+    for run in runs:
+        existing(run)
+    if not runs:
+        raise InputError("no runs: a listening test needs something to compare with the real clips")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(
+            f"{out}: is not empty; answers go with their key, so choose another folder"
+        )
 
 # %% ../../nbs/evaluation/06_listening_test.ipynb #6d877150
-def write_test(out, made, about, *, rate, level, modes, repeats, title, seed):  # {maker: (items, samples)}; {maker: a line}; LUFS or None
+def write_test(
+    out, made, about, *, rate, level, modes, repeats, title, seed
+):  # {maker: (items, samples)}; {maker: a line}; LUFS or None
     "Folders of WAVs, `test.html` and `key.json`. Returns the key."
     rng = np.random.default_rng([seed, 13])
     ids, by_number = blinded(made, rng)
-    screens = screens_of(ids, modes=modes, repeats=repeats, rng=rng, seconds=len(next(iter(by_number.values()))) / rate)
-    number = hashlib.sha256(b"".join(pcm16(wave).tobytes() for wave in by_number.values()) + json.dumps(screens).encode()).hexdigest()[:8]
-    said = "All sounds have been made equally loud." if level is not None else "Sounds differ in level as they came; that is part of them."
-    test = dict(format=1, id=number, text="You will hear sequences of five short sounds. Some are recordings, some were made by machines that learned from recordings.", level=said,
-                screens=[{k: v for k, v in screen.items() if k != "right"} for screen in screens])
+    screens = screens_of(
+        ids,
+        modes=modes,
+        repeats=repeats,
+        rng=rng,
+        seconds=len(next(iter(by_number.values()))) / rate,
+    )
+    number = hashlib.sha256(
+        b"".join(pcm16(wave).tobytes() for wave in by_number.values())
+        + json.dumps(screens).encode()
+    ).hexdigest()[:8]
+    said = (
+        "All sounds have been made equally loud."
+        if level is not None
+        else "Sounds differ in level as they came; that is part of them."
+    )
+    test = dict(
+        format=1,
+        id=number,
+        text="You will hear sequences of five short sounds. Some are recordings, some were made by machines that learned from recordings.",
+        level=said,
+        screens=[{k: v for k, v in screen.items() if k != "right"} for screen in screens],
+    )
     page = page_text(test, by_number, title=title, rate=rate)
-    if len(page) > MOST_BYTES: raise InputError(f"the page would have {len(page) / 1e6:.0f} MB; {MOST_BYTES / 1e6:.0f} are the most a phone should be asked for: use fewer items or runs")
-    key = dict(format=1, test=number, title=title, seed=seed, rate=rate, modes=list(modes), loudness_lufs=level, about=about, screens=screens, bytes=len(page.encode()),
-               sounds={i: dict(maker=name, item=k, file=f"{SOUNDS}/{_folder(name)}/{k:02d}.wav") for name in ids for k, i in enumerate(ids[name])})
+    if len(page) > MOST_BYTES:
+        raise InputError(
+            f"the page would have {len(page) / 1e6:.0f} MB; {MOST_BYTES / 1e6:.0f} are the most a phone should be asked for: use fewer items or runs"
+        )
+    key = dict(
+        format=1,
+        test=number,
+        title=title,
+        seed=seed,
+        rate=rate,
+        modes=list(modes),
+        loudness_lufs=level,
+        about=about,
+        screens=screens,
+        bytes=len(page.encode()),
+        sounds={
+            i: dict(maker=name, item=k, file=f"{SOUNDS}/{_folder(name)}/{k:02d}.wav")
+            for name in ids
+            for k, i in enumerate(ids[name])
+        },
+    )
     for name, waves in made.items():
-        (out/SOUNDS/_folder(name)).mkdir(parents=True)
-        for k, wave in enumerate(waves): soundfile.write(out/SOUNDS/_folder(name)/f"{k:02d}.wav", pcm16(wave), rate)
-    (out/PAGE).write_text(page, encoding="utf-8")
-    write_json(out/KEY, key)
+        (out / SOUNDS / _folder(name)).mkdir(parents=True)
+        for k, wave in enumerate(waves):
+            soundfile.write(out / SOUNDS / _folder(name) / f"{k:02d}.wav", pcm16(wave), rate)
+    (out / PAGE).write_text(page, encoding="utf-8")
+    write_json(out / KEY, key)
     return key
 
-def _folder(name): return "".join(c if c.isalnum() or c in "-_." else "_" for c in name.replace(", ", "_").replace("–", "_"))
+
+def _folder(name):
+    return "".join(
+        c if c.isalnum() or c in "-_." else "_" for c in name.replace(", ", "_").replace("–", "_")
+    )

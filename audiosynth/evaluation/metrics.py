@@ -18,63 +18,80 @@ from ..data.files import InputError
 # %% ../../nbs/evaluation/01_metrics.ipynb #8f694aaa
 class Estimate(NamedTuple):
     "A figure and its 95 % interval."
+
     value: float
     low: float
     high: float
 
-    def __str__(self): return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+    def __str__(self):
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
 
 def bootstrap(
     statistic,  # counts (n,) → a number
-    n,          # clips
+    n,  # clips
     *,
     times=200,
     seed=0,
     log=False,  # find the interval of its logarithm: for figures that are exponentials
-):              # `Estimate`
+):  # `Estimate`
     "A figure with the interval that chance alone gives it."
     rng = np.random.default_rng(seed)
-    value, draws = float(statistic(np.ones(n))), [statistic(rng.multinomial(n, np.full(n, 1 / n))) for _ in range(times)]
+    value, draws = (
+        float(statistic(np.ones(n))),
+        [statistic(rng.multinomial(n, np.full(n, 1 / n))) for _ in range(times)],
+    )
     half = 1.96 * float(np.std(np.log(draws) if log else draws, ddof=1))
-    return Estimate(value, value / np.exp(half), value * np.exp(half)) if log else Estimate(value, value - half, value + half)
+    return (
+        Estimate(value, value / np.exp(half), value * np.exp(half))
+        if log
+        else Estimate(value, value - half, value + half)
+    )
+
 
 def weights(counts, n):  # None: each clip once
     "Shares that add up to 1."
     return np.full(n, 1 / n) if counts is None else np.asarray(counts, float) / np.sum(counts)
 
-def mean_of(values, *, seed=0, what="clips that say anything"):  # (n,); NaN: does not count; of what
+
+def mean_of(
+    values, *, seed=0, what="clips that say anything"
+):  # (n,); NaN: does not count; of what
     "Their mean: an `Estimate`. `InputError` where fewer than two count."
     values = np.asarray(values, float)[np.isfinite(values)]
-    if len(values) < 2: raise InputError(f"{len(values)} {what}: give at least two")
+    if len(values) < 2:
+        raise InputError(f"{len(values)} {what}: give at least two")
     return bootstrap(lambda counts: weights(counts, len(values)) @ values, len(values), seed=seed)
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #7371d599
 def inception_score(
-    log_p,        # (n, labels), natural logarithms of probabilities
+    log_p,  # (n, labels), natural logarithms of probabilities
     counts=None,  # (n,), how often each clip is drawn; None: once
-):                # 1…labels
+):  # 1…labels
     "Inception Score (Salimans et al. 2016): clear one by one, varied together."
     p, w = np.exp(log_p), weights(counts, len(log_p))
     return float(np.exp(w @ (p * (log_p - np.log(w @ p + 1e-300))).sum(1)))
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #e8a276ca
 def modified_inception_score(
-    log_p,        # (n, labels), natural logarithms
+    log_p,  # (n, labels), natural logarithms
     counts=None,  # (n,)
-):                # ≥ 1
+):  # ≥ 1
     "Modified Inception Score (Gurumurthy et al. 2017), over all pairs."
     p, w = np.exp(log_p), weights(counts, len(log_p))
     return float(np.exp(w @ (p * log_p).sum(1) - (w @ p) @ (w @ log_p)))
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #17d9ba2d
 def am_score(
-    log_p,        # (n, labels), natural logarithms
-    real_log_p,   # (m, labels), of the training split
+    log_p,  # (n, labels), natural logarithms
+    real_log_p,  # (m, labels), of the training split
     counts=None,  # (n,)
-):                # ≥ 0; lower is better
+):  # ≥ 0; lower is better
     "AM score (Zhou et al. 2018)."
     p, w, real = np.exp(log_p), weights(counts, len(log_p)), np.exp(real_log_p).mean(0)
-    return float((real * (np.log(real + 1e-300) - np.log(w @ p + 1e-300))).sum() - w @ (p * log_p).sum(1))
+    return float(
+        (real * (np.log(real + 1e-300) - np.log(w @ p + 1e-300))).sum() - w @ (p * log_p).sum(1)
+    )
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #717dc1c3
 def moments(x, counts=None):  # (n, features) → (features,), (features, features)
@@ -84,32 +101,40 @@ def moments(x, counts=None):  # (n, features) → (features,), (features, featur
     off = x - mean
     return mean, (off.T * w) @ off * len(x) / (len(x) - 1)
 
+
 def gaussian_distance(one, two):  # (mean, covariance) twice
     "The squared Fréchet distance of two Gaussians (Dowson and Landau 1982), symmetric form."
     (mean1, cov1), (mean2, cov2) = one, two
     values, vectors = np.linalg.eigh(cov1)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov2 @ root), 0)).sum()
-    return float(((mean1 - mean2)**2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * cross)
+    return float(((mean1 - mean2) ** 2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * cross)
+
 
 def frechet(
-    found,        # (n, features), embeddings of what is judged
-    real,         # (m, features), or its `moments`
+    found,  # (n, features), embeddings of what is judged
+    real,  # (m, features), or its `moments`
     counts=None,  # (n,), of `found`
-):                # ≥ 0, squared units of the embedding
+):  # ≥ 0, squared units of the embedding
     "Fréchet distance (Heusel et al. 2017)."
-    return gaussian_distance(moments(found, counts), real if isinstance(real, tuple) else moments(real))
+    return gaussian_distance(
+        moments(found, counts), real if isinstance(real, tuple) else moments(real)
+    )
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #f68be567
 def frechet_limit(
-    found,      # (n, features)
-    real,       # (m, features), or its `moments`
+    found,  # (n, features)
+    real,  # (m, features), or its `moments`
     *,
-    halvings=8, # ways to cut `found` in two
+    halvings=8,  # ways to cut `found` in two
     seed=0,
-):              # squared units of the embedding; by chance a little below 0
+):  # squared units of the embedding; by chance a little below 0
     "The Fréchet distance that endlessly many clips would have, after Chong and Forsyth 2020."
-    rng, real, n = np.random.default_rng(seed), real if isinstance(real, tuple) else moments(real), len(found) // 2
+    rng, real, n = (
+        np.random.default_rng(seed),
+        real if isinstance(real, tuple) else moments(real),
+        len(found) // 2,
+    )
     orders = [rng.permutation(len(found)) for _ in range(halvings)]
     halves = [frechet(found[part], real) for order in orders for part in (order[:n], order[-n:])]
     return 2 * frechet(found, real) - float(np.mean(halves))
@@ -117,56 +142,75 @@ def frechet_limit(
 # %% ../../nbs/evaluation/01_metrics.ipynb #2f436258
 class Kernels(NamedTuple):
     "What the kernel distance is made of."
+
     within: np.ndarray  # (n, n), between clips that are judged
     across: np.ndarray  # (n,), mean to the real ones
-    real: float         # mean between two different real ones
+    real: float  # mean between two different real ones
+
 
 def kernels(
     found,  # (n, features)
-    real,   # (m, features)
+    real,  # (m, features)
 ):
     "The polynomial kernel between all."
     found, real = np.asarray(found, float), np.asarray(real, float)
-    k = lambda x, y: (x @ y.T / x.shape[1] + 1)**3
+    k = lambda x, y: (x @ y.T / x.shape[1] + 1) ** 3
     m, between = len(real), k(real, real)
-    return Kernels(k(found, found), k(found, real).mean(1), float((between.sum() - np.trace(between)) / (m * (m - 1))))
+    return Kernels(
+        k(found, found),
+        k(found, real).mean(1),
+        float((between.sum() - np.trace(between)) / (m * (m - 1))),
+    )
+
 
 def kernel_distance(
-    parts,        # of `kernels`
+    parts,  # of `kernels`
     counts=None,  # (n,)
-):                # by chance a little below 0
+):  # by chance a little below 0
     "KID, unbiased (Bińkowski et al. 2018). A clip and its copy are not a pair."
     c = np.ones(len(parts.across)) if counts is None else np.asarray(counts, float)
-    pairs, own = c.sum()**2 - (c**2).sum(), np.diagonal(parts.within)
-    return float((c @ parts.within @ c - (c**2) @ own) / pairs + parts.real - 2 * (c @ parts.across) / c.sum())
+    pairs, own = c.sum() ** 2 - (c**2).sum(), np.diagonal(parts.within)
+    return float(
+        (c @ parts.within @ c - (c**2) @ own) / pairs
+        + parts.real
+        - 2 * (c @ parts.across) / c.sum()
+    )
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #f52805d2
 BINS, Z = 50, 1.96
 
+
 def clusters(
-    real,      # (m, features)
+    real,  # (m, features)
     *,
-    bins=BINS, # at most a tenth of the clips
-    judged=None, # clips that will be compared with them; None: as many
+    bins=BINS,  # at most a tenth of the clips
+    judged=None,  # clips that will be compared with them; None: as many
     seed=0,
-):             # (bins or fewer, features)
+):  # (bins or fewer, features)
     "Centres of the real clips, by k-means; none of a bin so small that it could be empty by chance."
     from sklearn.cluster import KMeans
     from sklearn.metrics import pairwise_distances_argmin
+
     real = np.asarray(real, float)
     least = Z**2 * len(real) / (judged or len(real))
-    centres = KMeans(max(2, min(bins, len(real) // 10)), n_init=2, random_state=seed).fit(real).cluster_centers_
+    centres = (
+        KMeans(max(2, min(bins, len(real) // 10)), n_init=2, random_state=seed)
+        .fit(real)
+        .cluster_centers_
+    )
     while len(centres) > 2:
         held = np.bincount(pairwise_distances_argmin(real, centres), minlength=len(centres))
-        if held.min() > least: break
+        if held.min() > least:
+            break
         centres = np.delete(centres, held.argmin(), 0)
     return centres
 
+
 def different_bins(
-    found,        # (n,), the bin of each clip that is judged
-    real,         # (m,), of each real one
+    found,  # (n,), the bin of each clip that is judged
+    real,  # (m,), of each real one
     counts=None,  # (n,), of `found`
-):                # 0…1
+):  # 0…1
     "The share of statistically different bins, NDB/K (Richardson and Weiss 2018)."
     bins = 1 + max(found.max(), real.max())
     n, m = len(found) if counts is None else np.sum(counts), len(real)
@@ -177,53 +221,69 @@ def different_bins(
 # %% ../../nbs/evaluation/01_metrics.ipynb #5b72b580
 NEIGHBOURS = 5
 
+
 def distances(
     a,  # (n, features)
     b,  # (m, features)
-):      # (n, m)
+):  # (n, m)
     "Euclidean distances of rows."
     a, b = np.asarray(a, float), np.asarray(b, float)
     return np.sqrt(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0))
 
+
 class Neighbours(NamedTuple):
     "What is in whose ball, clip by clip."
-    precise: np.ndarray   # (n,) is this one where real clips are? 0 or 1
+
+    precise: np.ndarray  # (n,) is this one where real clips are? 0 or 1
     recalled: np.ndarray  # (m,) is this real one where clips are made?
-    dense: np.ndarray     # (n,) in how many real balls, over k
-    covered: np.ndarray   # (m,) is any in this one's ball?
+    dense: np.ndarray  # (n,) in how many real balls, over k
+    covered: np.ndarray  # (m,) is any in this one's ball?
+
 
 def neighbours(
-    found,          # (n, features)
-    real,           # (m, features)
-    k=NEIGHBOURS,   # which neighbour a ball reaches to
+    found,  # (n, features)
+    real,  # (m, features)
+    k=NEIGHBOURS,  # which neighbour a ball reaches to
 ):
     "Who lives where (Kynkäänniemi et al. 2019, Naeem et al. 2020). The means are precision, recall, density and coverage."
-    radius = lambda x: np.partition(distances(x, x), min(k, len(x) - 1), 1)[:, min(k, len(x) - 1)]  # itself is the nearest
+    radius = lambda x: np.partition(distances(x, x), min(k, len(x) - 1), 1)[
+        :, min(k, len(x) - 1)
+    ]  # itself is the nearest
     apart = distances(found, real)
     in_real, in_found = apart <= radius(real), apart <= radius(found)[:, None]
-    return Neighbours(in_real.any(1).astype(float), in_found.any(0).astype(float), in_real.sum(1) / k, in_real.any(0).astype(float))
+    return Neighbours(
+        in_real.any(1).astype(float),
+        in_found.any(0).astype(float),
+        in_real.sum(1) / k,
+        in_real.any(0).astype(float),
+    )
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #cb644681
 CLOSE = 0.01  # the share of unheard real clips that are nearer
 
+
 def nearest(
-    found,      # (n, features)
-    real,       # (m, features)
-    rows=256,   # at a time
-):              # (n,)
+    found,  # (n, features)
+    real,  # (m, features)
+    rows=256,  # at a time
+):  # (n,)
     "The distance of each clip to the nearest real one."
-    return np.concatenate([distances(found[i:i + rows], real).min(1) for i in range(0, len(found), rows)])
+    return np.concatenate(
+        [distances(found[i : i + rows], real).min(1) for i in range(0, len(found), rows)]
+    )
+
 
 def diversity(
-    x,            # (n, features)
-    label,        # (n,) ints
+    x,  # (n, features)
+    label,  # (n,) ints
     counts=None,  # (n,)
-    apart=None,   # `distances(x, x)`, if it is there already
-):                # in units of the features; NaN where no label has two clips
+    apart=None,  # `distances(x, x)`, if it is there already
+):  # in units of the features; NaN where no label has two clips
     "The mean distance of two different clips of a label, over labels."
     c = np.ones(len(x)) if counts is None else np.asarray(counts, float)
     apart, each = distances(x, x) if apart is None else apart, []
     for own in (label == y for y in np.unique(label)):
-        pairs = c[own].sum()**2 - (c[own]**2).sum()
-        if pairs: each.append(c[own] @ apart[np.ix_(own, own)] @ c[own] / pairs)
+        pairs = c[own].sum() ** 2 - (c[own] ** 2).sum()
+        if pairs:
+            each.append(c[own] @ apart[np.ix_(own, own)] @ c[own] / pairs)
     return float(np.mean(each)) if each else np.nan

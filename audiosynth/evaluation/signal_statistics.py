@@ -18,66 +18,111 @@ from .metrics import bootstrap
 @dataclass(frozen=True)
 class Signal:
     "One figure of a sound."
+
     title: str
     unit: str
 
-SIGNALS = {"level": Signal("level", "dB"), "crest": Signal("crest", "dB"), "centroid": Signal("spectral centroid", "Hz"), "flatness": Signal("spectral flatness", "dB")}
+
+SIGNALS = {
+    "level": Signal("level", "dB"),
+    "crest": Signal("crest", "dB"),
+    "centroid": Signal("spectral centroid", "Hz"),
+    "flatness": Signal("spectral flatness", "dB"),
+}
 FRAME, QUIET = 1024, 1e-10  # samples; power
+
 
 def power_spectra(waves, frame=FRAME):  # (n, samples), −1…1
     "The mean power spectrum of each clip, (n, frame // 2 + 1)."
     window = np.hanning(frame + 1)[:-1].astype(np.float32)
-    spectra = (np.abs(np.fft.rfft(np.lib.stride_tricks.sliding_window_view(np.pad(w, (0, max(0, frame - len(w)))), frame)[::frame // 2] * window))**2 for w in waves)
+    spectra = (
+        np.abs(
+            np.fft.rfft(
+                np.lib.stride_tricks.sliding_window_view(
+                    np.pad(w, (0, max(0, frame - len(w)))), frame
+                )[:: frame // 2]
+                * window
+            )
+        )
+        ** 2
+        for w in waves
+    )
     return np.stack([power.mean(0) for power in spectra]) / (window**2).sum()
+
 
 def signals(
     waves,  # (n, samples), −1…1
     *,
-    rate,   # Hz
-):          # {name in `SIGNALS`: (n,)}
+    rate,  # Hz
+):  # {name in `SIGNALS`: (n,)}
     "Level, crest, centroid and flatness of each clip."
     waves = np.asarray(waves, np.float32)
-    power, spectrum = np.maximum((waves.astype(float)**2).mean(1), QUIET), power_spectra(waves) + QUIET * 1e-3
+    power, spectrum = (
+        np.maximum((waves.astype(float) ** 2).mean(1), QUIET),
+        power_spectra(waves) + QUIET * 1e-3,
+    )
     peak = np.maximum(np.abs(waves).max(1), np.sqrt(QUIET))
     hz = np.linspace(0, rate / 2, spectrum.shape[1])
-    return {"level": 10 * np.log10(power), "crest": 20 * np.log10(peak) - 10 * np.log10(power), "centroid": spectrum @ hz / spectrum.sum(1),
-            "flatness": 10 / np.log(10) * (np.log(spectrum).mean(1) - np.log(spectrum.mean(1)))}
+    return {
+        "level": 10 * np.log10(power),
+        "crest": 20 * np.log10(peak) - 10 * np.log10(power),
+        "centroid": spectrum @ hz / spectrum.sum(1),
+        "flatness": 10 / np.log(10) * (np.log(spectrum).mean(1) - np.log(spectrum.mean(1))),
+    }
 
 # %% ../../nbs/evaluation/03_signal_statistics.ipynb #16512849
 def earth_mover(
-    found,        # (n,)
-    real,         # (m,)
+    found,  # (n,)
+    real,  # (m,)
     counts=None,  # (n,), of `found`
-):                # in their unit
+):  # in their unit
     "The first Wasserstein distance of two sets of numbers."
     order, ordered = np.argsort(found), np.sort(real)
-    found, w = np.asarray(found)[order], (np.ones(len(found)) if counts is None else np.asarray(counts, float))[order]
+    found, w = (
+        np.asarray(found)[order],
+        (np.ones(len(found)) if counts is None else np.asarray(counts, float))[order],
+    )
     at = np.sort(np.concatenate([found, ordered]))
     below = np.concatenate([[0], np.cumsum(w)])[np.searchsorted(found, at[:-1], "right")] / w.sum()
-    return float(np.abs(below - np.searchsorted(ordered, at[:-1], "right") / len(ordered)) @ np.diff(at))
+    return float(
+        np.abs(below - np.searchsorted(ordered, at[:-1], "right") / len(ordered)) @ np.diff(at)
+    )
+
 
 def signal_distances(
-    found,     # of `signals`
-    real,      # of `signals`
+    found,  # of `signals`
+    real,  # of `signals`
     *,
     seed=0,
-):             # {name: `Estimate`}
+):  # {name: `Estimate`}
     "How far the distribution of each figure is from the real one."
-    return {name: bootstrap(lambda counts, name=name: earth_mover(found[name], real[name], counts), len(found[name]), seed=seed) for name in found}
+    return {
+        name: bootstrap(
+            lambda counts, name=name: earth_mover(found[name], real[name], counts),
+            len(found[name]),
+            seed=seed,
+        )
+        for name in found
+    }
 
 # %% ../../nbs/evaluation/03_signal_statistics.ipynb #ff622e0c
 SPEECH = ("digits", "fsdd", "speech-mnist")  # sources
 DNSMOS_CLIPS = 20
 
+
 def opinion(
-    waves,     # (n, samples)
+    waves,  # (n, samples)
     *,
-    rate,      # Hz
-    clips=DNSMOS_CLIPS, # how many to listen to
+    rate,  # Hz
+    clips=DNSMOS_CLIPS,  # how many to listen to
     seed=0,
-):             # `Estimate`, 1…5; None where DNSMOS is not installed
+):  # `Estimate`, 1…5; None where DNSMOS is not installed
     "The mean DNSMOS of the first clips."
-    if clips < 2 or any(importlib.util.find_spec(package) is None for package in ("speechmos", "onnxruntime")): return None
+    if clips < 2 or any(
+        importlib.util.find_spec(package) is None for package in ("speechmos", "onnxruntime")
+    ):
+        return None
     from audiosynth.robustness.quality import dnsmos
+
     heard = np.array([dnsmos(wave, rate=rate) for wave in waves[:clips]])
     return bootstrap(lambda counts: counts @ heard / counts.sum(), len(heard), seed=seed)

@@ -8,159 +8,273 @@ __all__ = ['BANDS', 'FRAME', 'HOP', 'QUIET', 'WARM', 'TIMED', 'ENOUGH', 'FILE', 
            'one_row']
 
 # %% ../../nbs/evaluation/09_study.ipynb #4b722dc1
-import csv, json, time
+import csv
+import json
+import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ..data.files import InputError
-from ..data.files import write_json
-from ..gan.build import build, dataset, hearing_for, representation_for
-from ..gan.experiments import ROWS, choose
-from ..gan.trained_model import TrainedModel
-from .metrics import frechet
+from ..data.files import InputError, write_json
 from ..data.sources import load_clips
+from .metrics import frechet
+from ..gan.build import build, dataset, fit_critic_representations, fit_representation
+from ..gan.experiments import ROWS, select_row
+from ..gan.trained_model import TrainedModel
 from ..representations.stft import mel_matrix
 from ..training.train import train
 
 # %% ../../nbs/evaluation/09_study.ipynb #4fa43596
-BANDS, FRAME, HOP, QUIET = 20, 512, 256, 1e-3  # QUIET: added inside the logarithm, so that silence is a number
+BANDS, FRAME, HOP, QUIET = (
+    20,
+    512,
+    256,
+    1e-3,
+)  # QUIET: added inside the logarithm, so that silence is a number
+
 
 def features(waves, *, rate=16000):  # (clips, samples), −1..1
     "Mean and deviation over time of each mel band's log energy: (clips, 2 · BANDS)."
-    frames = np.lib.stride_tricks.sliding_window_view(waves.astype(np.float64), FRAME, axis=1)[:, ::HOP] * np.hanning(FRAME)
-    level = np.log(np.abs(np.fft.rfft(frames)) @ mel_matrix(bins=FRAME // 2 + 1, rate=rate, mels=BANDS) + QUIET)
+    frames = np.lib.stride_tricks.sliding_window_view(waves.astype(np.float64), FRAME, axis=1)[
+        :, ::HOP
+    ] * np.hanning(FRAME)
+    level = np.log(
+        np.abs(np.fft.rfft(frames)) @ mel_matrix(bins=FRAME // 2 + 1, rate=rate, mels=BANDS) + QUIET
+    )
     return np.concatenate([level.mean(1), level.std(1)], axis=1)
 
 # %% ../../nbs/evaluation/09_study.ipynb #482e87c2
 class Judge:
     "The distance of sounds to the clips that are not trained on."
-    def __init__(self, clips, *, n=256, seed=12):  # a dataset; clips to listen to; seed of what is generated
+
+    def __init__(
+        self, clips, *, n=256, seed=12
+    ):  # a dataset; clips to listen to; seed of what is generated
         self.clips, self.n, self.seed = clips, n, seed
-        self.heldout = self.of(clips.waves(np.concatenate([clips.where("validation"), clips.where("test")])))
+        self.heldout = self.of(
+            clips.waves(np.concatenate([clips.where("validation"), clips.where("test")]))
+        )
         train = clips.where("train")
         self.some = clips.waves(np.sort(np.random.default_rng(seed).permutation(train)[:n]))
 
-    def of(self, waves): return features(waves, rate=self.clips.rate)
-    def distance(self, waves): return frechet(self.of(waves), self.heldout)
-    def generated(self, model): return self.distance(model.generate(self.n, seed=self.seed))
+    def of(self, waves):
+        return features(waves, rate=self.clips.rate)
+
+    def distance(self, waves):
+        return frechet(self.of(waves), self.heldout)
+
+    def generated(self, model):
+        return self.distance(model.generate(self.n, seed=self.seed))
 
     def coded(self, representation):
         "Of training clips through a representation and back: what no generator in it can beat by more than chance."
-        parts = [representation.decode(representation.encode(self.some[i:i + 32])).numpy() for i in range(0, len(self.some), 32)]
+        parts = [
+            representation.decode(representation.encode(self.some[i : i + 32])).numpy()
+            for i in range(0, len(self.some), 32)
+        ]
         return self.distance(np.concatenate(parts))
 
 # %% ../../nbs/evaluation/09_study.ipynb #0d4f854f
-WARM, TIMED = 2, 8  # updates that build the graph; that are timed: `r1` pays its price in one of eight
+WARM, TIMED = (
+    2,
+    8,
+)  # updates that build the graph; that are timed: `r1` pays its price in one of eight
+
 
 class Meter(keras.callbacks.Callback):
     "Seconds of an update, of the processor and of the clock. Put it before callbacks that write."
+
     def __init__(self):
         super().__init__()
         self.seen, self.spent = 0, np.zeros(2)
 
-    def now(self): return np.array([time.process_time(), time.perf_counter()])
-    def on_train_batch_begin(self, batch, logs=None): self.began = self.now()
+    def now(self):
+        return np.array([time.process_time(), time.perf_counter()])
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.began = self.now()
+
     def on_train_batch_end(self, batch, logs=None):
         self.seen += 1
-        if self.seen > WARM: self.spent += self.now() - self.began
+        if self.seen > WARM:
+            self.spent += self.now() - self.began
 
     @property
-    def ms(self): return 1000 * self.spent / max(1, self.seen - WARM)  # (processor, clock)
+    def ms(self):
+        return 1000 * self.spent / max(1, self.seen - WARM)  # (processor, clock)
 
 # %% ../../nbs/evaluation/09_study.ipynb #dd71ee4c
 def untrained(experiment, clips, seed):
     "A row before its first update: the `GAN` and its model."
-    representation = representation_for(experiment, clips)
-    gan = build(experiment, clips, representation, hearing=hearing_for(experiment, clips, representation), seed=seed)
-    return gan, TrainedModel(gan.averaged, representation, {"labels": clips.labels if experiment.labels else []})
+    representation = fit_representation(experiment, clips)
+    gan = build(
+        experiment,
+        clips,
+        representation,
+        hearing=fit_critic_representations(experiment, clips, representation),
+        seed=seed,
+    )
+    return gan, TrainedModel(
+        gan.averaged, representation, {"labels": clips.labels if experiment.labels else []}
+    )
 
-def first_look(experiment, clips, judge, *, steps=None, cpu_minutes=None, seed=0):  # updates; or processor minutes for each row
+
+def first_look(
+    experiment, clips, judge, *, steps=None, cpu_minutes=None, seed=0
+):  # updates; or processor minutes for each row
     "What is known of a row before it is trained: its distance then, the ceiling, and how many updates it is given."
     gan, model = untrained(experiment, clips, seed)
-    known = {"published": experiment.published, "game": experiment.game, "before": judge.generated(model), "coded": judge.coded(model.representation)}
+    known = {
+        "published": experiment.published,
+        "game": experiment.objective,
+        "before": judge.generated(model),
+        "coded": judge.coded(model.representation),
+    }
     if not steps:
         meter = Meter()
-        gan.fit(dataset(gan, clips, batch=experiment.batch, seed=seed), steps_per_epoch=WARM + TIMED, verbose=0, shuffle=False, callbacks=[meter])
+        gan.fit(
+            dataset(gan, clips, batch=experiment.batch, seed=seed),
+            steps_per_epoch=WARM + TIMED,
+            verbose=0,
+            shuffle=False,
+            callbacks=[meter],
+        )
         steps = max(1, round(60_000 * cpu_minutes / meter.ms[0]))
     return known | {"steps": int(steps)}
 
 # %% ../../nbs/evaluation/09_study.ipynb #4a775321
 ENOUGH = 0.30  # below the untrained generator's distance: the row learns
 
+
 def last_look(known, model, judge, meter):
     "What is known after it was trained."
     cpu_ms, ms = meter.ms
     after = judge.generated(model)
-    below, share = 1 - after / known["before"], (known["before"] - after) / (known["before"] - known["coded"])
-    return known | {"updates": model.about["step"], "cpu_ms": cpu_ms, "ms": ms, "cpu_s": cpu_ms * model.about["step"] / 1000,
-                    "after": after, "below": below, "share": share, "learns": bool(below >= ENOUGH)}
+    below, share = (
+        1 - after / known["before"],
+        (known["before"] - after) / (known["before"] - known["coded"]),
+    )
+    return known | {
+        "updates": model.about["step"],
+        "cpu_ms": cpu_ms,
+        "ms": ms,
+        "cpu_s": cpu_ms * model.about["step"] / 1000,
+        "after": after,
+        "below": below,
+        "share": share,
+        "learns": bool(below >= ENOUGH),
+    }
 
 # %% ../../nbs/evaluation/09_study.ipynb #2d5f8710
 FILE, TABLE = "study.json", "study.csv"
 
+
 def read_study(out):  # a folder
     "What is known so far: `asked` and, by row, `rows`. `InputError` if the folder holds something else."
-    path = Path(out)/FILE
+    path = Path(out) / FILE
     if not path.exists():
-        if Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())): raise InputError(f"{out}: is not empty and holds no study; choose another folder")
+        if Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
+            raise InputError(f"{out}: is not empty and holds no study; choose another folder")
         return {"format": 1, "asked": {}, "rows": {}}
-    try: found = json.loads(path.read_text())
-    except (OSError, ValueError) as error: raise InputError(f"{path}: cannot be read ({error}); restore it or choose another folder") from error
-    if not isinstance(found, dict) or found.get("format") != 1: raise InputError(f"{path}: not a study of format 1; choose another folder")
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); restore it or choose another folder"
+        ) from error
+    if not isinstance(found, dict) or found.get("format") != 1:
+        raise InputError(f"{path}: not a study of format 1; choose another folder")
     return found
+
 
 def write_study(out, found):
     "`study.json`, and the finished rows as a table."
-    write_json(Path(out)/FILE, found)
+    write_json(Path(out) / FILE, found)
     done = {row: known for row, known in found["rows"].items() if "after" in known}
-    unfinished = Path(out)/f".{TABLE}"
+    unfinished = Path(out) / f".{TABLE}"
     with open(unfinished, "w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["row", *COLUMNS])
         table.writerows([row, *(known[c] for c in COLUMNS)] for row, known in done.items())
-    unfinished.replace(Path(out)/TABLE)
+    unfinished.replace(Path(out) / TABLE)
 
 # %% ../../nbs/evaluation/09_study.ipynb #73b902bc
-COLUMNS = ("game", "updates", "ms", "cpu_ms", "cpu_s", "before", "after", "coded", "below", "share", "learns")
+COLUMNS = (
+    "game",
+    "updates",
+    "ms",
+    "cpu_ms",
+    "cpu_s",
+    "before",
+    "after",
+    "coded",
+    "below",
+    "share",
+    "learns",
+)
 HEAD = f"{'row':12}{'game':9}{'updates':>8}{'ms':>8}{'cpu ms':>8}{'cpu s':>7}{'before':>9}{'after':>9}{'coded':>8}{'below':>7}{'share':>7}"
+
 
 def line(row, known):
     "A finished row, as a line of the table."
-    return (f"{row:12}{known['game']:9}{known['updates']:8}{known['ms']:8.0f}{known['cpu_ms']:8.0f}{known['cpu_s']:7.0f}{known['before']:9.1f}{known['after']:9.1f}"
-            f"{known['coded']:8.1f}{known['below']:7.0%}{known['share']:7.0%}  " + ("learns" if known["learns"] else "not learning"))
+    return (
+        f"{row:12}{known['game']:9}{known['updates']:8}{known['ms']:8.0f}{known['cpu_ms']:8.0f}{known['cpu_s']:7.0f}{known['before']:9.1f}{known['after']:9.1f}"
+        f"{known['coded']:8.1f}{known['below']:7.0%}{known['share']:7.0%}  "
+        + ("learns" if known["learns"] else "not learning")
+    )
 
 # %% ../../nbs/evaluation/09_study.ipynb #f340cf78
 def study(
-    out,              # folder of the study: a run for each row, `study.json`, `study.csv`
+    out,  # folder of the study: a run for each row, `study.json`, `study.csv`
     *,
-    rows=None,        # names in `experiments.ROWS`; None: all
-    data="digits",    # a prepared folder, or `digits` or `piano`
-    game=None,        # a name in `gan.GAMES`; None: each row's own
-    steps=None,       # updates of each row
-    cpu_minutes=None, # or: processor minutes for each row's updates
-    width=8,          # channels of the thinnest layer
-    batch=16,         # clips in one update of a network
-    n=256,            # clips to judge by
+    rows=None,  # names in `experiments.ROWS`; None: all
+    data="digits",  # a prepared folder, or `digits` or `piano`
+    objective=None,  # a name in `gan.GAMES`; None: each row's own
+    steps=None,  # updates of each row
+    cpu_minutes=None,  # or: processor minutes for each row's updates
+    width=8,  # channels of the thinnest layer
+    batch=16,  # clips in one update of a network
+    n=256,  # clips to judge by
     seed=0,
-    quiet=False,      # no progress bars
+    quiet=False,  # no progress bars
     say=print,
-):                    # dict of the rows' figures
+):  # dict of the rows' figures
     "Train rows, each as long, and measure how far each has come; the same command goes on where it was."
     tf.config.optimizer.set_experimental_options({"remapping": False})  # as in `train`
-    if (steps is None) == (cpu_minutes is None): raise InputError("give either steps or cpu_minutes: how long to train each row")
+    if (steps is None) == (cpu_minutes is None):
+        raise InputError("give either steps or cpu_minutes: how long to train each row")
     for name, value in (("steps", steps), ("cpu_minutes", cpu_minutes), ("n", n - 1)):
-        if value is not None and value <= 0: raise InputError(f"{name}: must be more than {int(name == 'n')}")
-    chosen = {row: choose(row, game=game, width=width, batch=batch) for row in rows or ROWS}
+        if value is not None and value <= 0:
+            raise InputError(f"{name}: must be more than {int(name == 'n')}")
+    chosen = {
+        row: select_row(row, objective=objective, width=width, batch=batch) for row in rows or ROWS
+    }
     clips, found = load_clips(data), read_study(out)
-    agree(out, found, dict(data=str(data), game=game, steps=steps, cpu_minutes=cpu_minutes, width=width, batch=batch, n=n, seed=seed))
+    agree(
+        out,
+        found,
+        dict(
+            data=str(data),
+            objective=objective,
+            steps=steps,
+            cpu_minutes=cpu_minutes,
+            width=width,
+            batch=batch,
+            n=n,
+            seed=seed,
+        ),
+    )
     Path(out).mkdir(parents=True, exist_ok=True)
-    judge, todo = Judge(clips, n=n), [row for row in chosen if "after" not in found["rows"].get(row, {})]
+    judge, todo = (
+        Judge(clips, n=n),
+        [row for row in chosen if "after" not in found["rows"].get(row, {})],
+    )
     say(HEAD)
     for row in chosen:
-        if row in todo: one_row(out, row, chosen[row], found, judge, data=data, quiet=quiet)
+        if row in todo:
+            one_row(out, row, chosen[row], found, judge, data=data, quiet=quiet)
         say(line(row, found["rows"][row]))
     return {row: found["rows"][row] for row in chosen}
 
@@ -168,17 +282,40 @@ def study(
 def agree(out, found, asked):
     "Raise `InputError` naming the first thing in which a command differs from the study in its folder."
     for name, value in found["asked"].items():
-        if value != asked[name]: raise InputError(f"{out}: this study was made with {name} {value}, not {asked[name]}; choose another folder, or give the same option")
+        if value != asked[name]:
+            raise InputError(
+                f"{out}: this study was made with {name} {value}, not {asked[name]}; choose another folder, or give the same option"
+            )
     found["asked"] = asked
+
 
 def one_row(out, row, experiment, found, judge, *, data, quiet):
     "Train and measure a row; what is known is written after each part."
     asked, rows = found["asked"], found["rows"]
     if row not in rows:
-        rows[row] = first_look(experiment, judge.clips, judge, steps=asked["steps"], cpu_minutes=asked["cpu_minutes"], seed=asked["seed"])
+        rows[row] = first_look(
+            experiment,
+            judge.clips,
+            judge,
+            steps=asked["steps"],
+            cpu_minutes=asked["cpu_minutes"],
+            seed=asked["seed"],
+        )
         write_study(out, found)
     meter, steps = Meter(), rows[row]["steps"]
-    model = train(row, data, Path(out)/row, steps=steps, width=asked["width"], batch=asked["batch"], game=experiment.game, save_every=max(1, -(-steps // 4)),
-                  save_minutes=15, seed=asked["seed"], quiet=quiet, callbacks=[meter])
+    model = train(
+        row,
+        data,
+        Path(out) / row,
+        steps=steps,
+        width=asked["width"],
+        batch=asked["batch"],
+        objective=experiment.objective,
+        save_every=max(1, -(-steps // 4)),
+        save_minutes=15,
+        seed=asked["seed"],
+        quiet=quiet,
+        callbacks=[meter],
+    )
     rows[row] = last_look(rows[row], model, judge, meter)
     write_study(out, found)

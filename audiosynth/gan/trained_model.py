@@ -6,7 +6,9 @@
 __all__ = ['MODEL', 'EXAMPLES_FILE', 'TrainedModel', 'save_examples', 'load_examples', 'load_model']
 
 # %% ../../nbs/gan/06_trained_model.ipynb #0aa18bfc
-import json, os, zipfile
+import json
+import os
+import zipfile
 from pathlib import Path
 
 import keras
@@ -16,104 +18,193 @@ from fastcore.basics import patch
 
 from ..data.clips import pcm16
 from ..data.files import InputError, write_json
-from .model import as_taken, half_as_long
+from .model import encode_condition, half_length
 from ..representations.registry import load_representation
 
 # %% ../../nbs/gan/06_trained_model.ipynb #ce928d09
 MODEL, EXAMPLES_FILE = "model.json", "examples.npz"
 
+
 class TrainedModel:
     "A generator with its representation: random numbers in, sound out."
-    def __init__(self, generator, representation, about, examples=None):  # about: dict; `labels` and `condition` among it; conditions to ask for when none is given
-        self.generator, self.representation, self.about, self.examples = generator, representation, about, examples
+
+    def __init__(
+        self, generator, representation, about, examples=None
+    ):  # about: dict; `labels` and `condition` among it; conditions to ask for when none is given
+        self.generator, self.representation, self.about, self.examples = (
+            generator,
+            representation,
+            about,
+            examples,
+        )
         self.labels, self.rate = about.get("labels", []), representation.rate
         self.condition = about.get("condition", "")  # midi or previous, or nothing
 
     def __repr__(self):
-        return (f"TrainedModel: {self.about.get('row')}, {self.about.get('step', 0):,} updates on {self.about.get('data')}; "
-                f"clips of {self.representation.samples} samples at {self.rate} Hz" + (f"; says {', '.join(self.labels)}" if self.labels else "")
-                + {"midi": "; plays notes", "previous": "; goes on from a sound"}.get(self.condition, ""))
+        return (
+            f"TrainedModel: {self.about.get('row')}, {self.about.get('step', 0):,} updates on {self.about.get('data')}; "
+            f"clips of {self.representation.samples} samples at {self.rate} Hz"
+            + (f"; says {', '.join(self.labels)}" if self.labels else "")
+            + {"midi": "; plays notes", "previous": "; goes on from a sound"}.get(
+                self.condition, ""
+            )
+        )
 
-    def generate(self,
-        n,          # clips
+    def generate(
+        self,
+        n,  # clips
         *,
-        seed=0,     # the same seed, the same sounds; clip i does not depend on n
-        label=None, # a name, or None: each label in turn
-        given=None, # (n, 2·states, keys) uint8 notes or (n, samples // 2) sound before, as the model is told; None: its examples in turn
+        seed=0,  # the same seed, the same sounds; clip i does not depend on n
+        label=None,  # a name, or None: each label in turn
+        given=None,  # (n, 2·states, keys) uint8 notes or (n, samples // 2) sound before, as the model is told; None: its examples in turn
         batch=32,
-    ):              # (n, samples) float32, −1..1
+    ):  # (n, samples) float32, −1..1
         "Make sounds. A clip that would be louder than full scale is brought down to it."
-        z = np.random.default_rng(seed).uniform(-1, 1, (n, self.generator.inputs[0].shape[-1])).astype("float32")
+        z = (
+            np.random.default_rng(seed)
+            .uniform(-1, 1, (n, self.generator.inputs[0].shape[-1]))
+            .astype("float32")
+        )
         inputs = self.inputs(z, label=label, given=given)
-        waves = [self.decoded(*(part[i:i + batch] for part in inputs), seed=seed + i) for i in range(0, n, batch)]
-        return np.concatenate(waves) if waves else np.zeros((0, self.representation.samples), "float32")
+        waves = [
+            self.decoded(*(part[i : i + batch] for part in inputs), seed=seed + i)
+            for i in range(0, n, batch)
+        ]
+        return (
+            np.concatenate(waves)
+            if waves
+            else np.zeros((0, self.representation.samples), "float32")
+        )
 
 # %% ../../nbs/gan/06_trained_model.ipynb #8acbfc7d
 @patch
-def inputs(self:TrainedModel, z, *, label=None, given=None):  # (n, latent)
+def inputs(self: TrainedModel, z, *, label=None, given=None):  # (n, latent)
     "What the generator takes: [z], [z, label] or [z, given]. `InputError` if the model was not trained for what is asked."
-    if label is not None and not self.labels: raise InputError(f"this model was not trained with labels, it {self.takes}; leave the label out")
-    if given is not None and not self.condition: raise InputError(f"this model was not trained with notes or the sound before, it {self.takes}; leave them out")
-    if self.labels: return [z, self.numbers(len(z), label)]
-    return [z, self.numbered(given if given is not None else self.examples[np.arange(len(z)) % len(self.examples)], len(z))] if self.condition else [z]
+    if label is not None and not self.labels:
+        raise InputError(
+            f"this model was not trained with labels, it {self.takes}; leave the label out"
+        )
+    if given is not None and not self.condition:
+        raise InputError(
+            f"this model was not trained with notes or the sound before, it {self.takes}; leave them out"
+        )
+    if self.labels:
+        return [z, self.numbers(len(z), label)]
+    return (
+        [
+            z,
+            self.numbered(
+                given
+                if given is not None
+                else self.examples[np.arange(len(z)) % len(self.examples)],
+                len(z),
+            ),
+        ]
+        if self.condition
+        else [z]
+    )
+
 
 @patch(as_prop=True)
-def takes(self:TrainedModel): return {"midi": "is told notes", "previous": "is told the sound before"}.get(self.condition, "is told a label" if self.labels else "is told nothing")
+def takes(self: TrainedModel):
+    return {"midi": "is told notes", "previous": "is told the sound before"}.get(
+        self.condition, "is told a label" if self.labels else "is told nothing"
+    )
+
 
 @patch
-def numbered(self:TrainedModel, given, n):
+def numbered(self: TrainedModel, given, n):
     "What is given for n clips, as the generator takes it."
     given, form = np.asarray(given), (n, *self.examples.shape[1:])
-    if given.shape != form: raise InputError(f"what is given has shape {given.shape}: this model needs {form}")
-    return as_taken(given, half_as_long(self.representation) if self.condition == "previous" else None).numpy()
+    if given.shape != form:
+        raise InputError(f"what is given has shape {given.shape}: this model needs {form}")
+    return encode_condition(
+        given, half_length(self.representation) if self.condition == "previous" else None
+    ).numpy()
+
 
 @patch
-def numbers(self:TrainedModel, n, label):
+def numbers(self: TrainedModel, n, label):
     "Label numbers for n clips."
-    if label is None: return (np.arange(n) % len(self.labels)).astype("int32")
-    if label not in self.labels: raise InputError(f"label {label!r} is unknown to this model: it says {', '.join(self.labels)}")
+    if label is None:
+        return (np.arange(n) % len(self.labels)).astype("int32")
+    if label not in self.labels:
+        raise InputError(
+            f"label {label!r} is unknown to this model: it says {', '.join(self.labels)}"
+        )
     return np.full(n, self.labels.index(label), "int32")
 
-@patch
-def decoded(self:TrainedModel, *inputs, seed=0):
-    "Sound of one batch of inputs."
-    wave = self.representation.decode(self.generator([tf.constant(i) for i in inputs], training=False), seed=seed).numpy()
-    return wave / np.maximum(1, np.abs(wave).max(1, keepdims=True))
 
 @patch
-def save(self:TrainedModel, folder):
+def decoded(self: TrainedModel, *inputs, seed=0):
+    "Sound of one batch of inputs."
+    wave = self.representation.decode(
+        self.generator([tf.constant(i) for i in inputs], training=False), seed=seed
+    ).numpy()
+    return wave / np.maximum(1, np.abs(wave).max(1, keepdims=True))
+
+
+@patch
+def save(self: TrainedModel, folder):
     "Write the folder, each file whole or not at all."
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    self.generator.save(folder/".generator.keras")
-    os.replace(folder/".generator.keras", folder/"generator.keras")
+    self.generator.save(folder / ".generator.keras")
+    os.replace(folder / ".generator.keras", folder / "generator.keras")
     self.representation.save(folder)
-    if self.condition: save_examples(folder/EXAMPLES_FILE, self.examples)
-    write_json(folder/MODEL, {"format": 1, **self.about})
+    if self.condition:
+        save_examples(folder / EXAMPLES_FILE, self.examples)
+    write_json(folder / MODEL, {"format": 1, **self.about})
 
 # %% ../../nbs/gan/06_trained_model.ipynb #a3bf1516
 def save_examples(path, examples):
     "Keep the conditions of a model, whole or not at all; sound as 16 bits."
     unfinished = path.with_name(f".{path.name}")
-    with open(unfinished, "wb") as file: np.savez_compressed(file, given=examples if examples.dtype == np.uint8 else pcm16(examples))
+    with open(unfinished, "wb") as file:
+        np.savez_compressed(file, given=examples if examples.dtype == np.uint8 else pcm16(examples))
     os.replace(unfinished, path)
+
 
 def load_examples(path):
     "What `save_examples` kept."
     try:
-        with np.load(path, allow_pickle=False) as file: given = file["given"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error: raise InputError(f"{path}: cannot be read ({error}); train again or restore the file") from error
+        with np.load(path, allow_pickle=False) as file:
+            given = file["given"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); train again or restore the file"
+        ) from error
     return given if given.dtype == np.uint8 else given.astype("float32") / 32768
+
 
 def load_model(folder):  # of a model, or of a run with a model in it
     "A `TrainedModel`. `InputError` if the folder does not hold one, or holds something else."
-    folder = Path(folder)/"model" if (Path(folder)/"model").is_dir() else Path(folder)
-    if not (folder/MODEL).is_file(): raise InputError(f"{folder}: no trained model here (no {MODEL}); train one with `audiosynth train`")
-    try: about = json.loads((folder/MODEL).read_text())
-    except (OSError, ValueError) as error: raise InputError(f"{folder/MODEL}: cannot be read ({error}); train again or restore the file") from error
-    if not isinstance(about, dict) or about.get("format") != 1: raise InputError(f"{folder/MODEL}: not a model of format 1")
-    if about.get("kind") == "basis": raise InputError(f"{folder}: a learned basis, which says nothing by itself; look at it with `audiosynth bases`, or train a GAN in it with `audiosynth train basis_gan --basis`")
-    try: network = keras.models.load_model(folder/"generator.keras", compile=False, safe_mode=True)
+    folder = Path(folder) / "model" if (Path(folder) / "model").is_dir() else Path(folder)
+    if not (folder / MODEL).is_file():
+        raise InputError(
+            f"{folder}: no trained model here (no {MODEL}); train one with `audiosynth train`"
+        )
+    try:
+        about = json.loads((folder / MODEL).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder / MODEL}: cannot be read ({error}); train again or restore the file"
+        ) from error
+    if not isinstance(about, dict) or about.get("format") != 1:
+        raise InputError(f"{folder / MODEL}: not a model of format 1")
+    if about.get("kind") == "basis":
+        raise InputError(
+            f"{folder}: a learned basis, which says nothing by itself; look at it with `audiosynth bases`, or train a GAN in it with `audiosynth train basis_gan --basis`"
+        )
+    try:
+        network = keras.models.load_model(folder / "generator.keras", compile=False, safe_mode=True)
     except Exception as error:  # whatever a damaged or foreign archive makes Keras raise
-        raise InputError(f"{folder/'generator.keras'}: cannot be loaded ({str(error).splitlines()[0]}); train again or restore the file") from error
-    return TrainedModel(network, load_representation(folder), about, load_examples(folder/EXAMPLES_FILE) if about.get("condition") else None)
+        raise InputError(
+            f"{folder / 'generator.keras'}: cannot be loaded ({str(error).splitlines()[0]}); train again or restore the file"
+        ) from error
+    return TrainedModel(
+        network,
+        load_representation(folder),
+        about,
+        load_examples(folder / EXAMPLES_FILE) if about.get("condition") else None,
+    )

@@ -14,58 +14,69 @@ import matplotlib.pyplot as plt
 import numpy as np
 import soundfile as sf
 
-from .performance import FADE_S, joined, write_pieces
-from ..data.files import InputError
-from ..data.files import write_json
-from ..listen import level_db
+from ..data.files import InputError, write_json
 from ..data.recordings import BadAudio, blocks
 from ..data.sources import load_clips
+from .performance import FADE_S, joined, write_pieces
+from ..listen import level_db
 
 # %% ../../nbs/generation/03_babble.ipynb #a86e118c
 def babble(
-    model,          # a `TrainedModel` that is told the clip before
-    seconds,        # how long
+    model,  # a `TrainedModel` that is told the clip before
+    seconds,  # how long
     *,
-    start=None,     # (samples,) a sound to go on from, −1..1; None: silence
+    start=None,  # (samples,) a sound to go on from, −1..1; None: silence
     seed=0,
     fade_s=FADE_S,  # of the seams; 0: none
-):                  # iterator over pieces of a wave, float32, −1..1
+):  # iterator over pieces of a wave, float32, −1..1
     "Let a model go on. Memory does not grow with the length. `InputError` for a model that was not trained to."
-    if model.condition != "previous": raise InputError(f"this model cannot go on from a sound, it {model.takes}; train a row with --condition previous")
-    if not 0 < seconds < 1e6: raise InputError(f"{seconds} seconds: give more than 0, and less than a million")
-    fade = round(min(max(fade_s, 0), .25 * model.representation.samples / model.rate) * model.rate)
+    if model.condition != "previous":
+        raise InputError(
+            f"this model cannot go on from a sound, it {model.takes}; train a row with --condition previous"
+        )
+    if not 0 < seconds < 1e6:
+        raise InputError(f"{seconds} seconds: give more than 0, and less than a million")
+    fade = round(min(max(fade_s, 0), 0.25 * model.representation.samples / model.rate) * model.rate)
     return _until(joined(_onwards(model, start, seed, fade), fade), round(seconds * model.rate))
+
 
 def _onwards(model, start, seed, fade):
     "Clips, each from the end of the one before; endless."
     half, latent, i = model.representation.samples // 2, model.generator.inputs[0].shape[-1], 0
     said = np.zeros(half + fade, "float32")
-    if start is not None: said[max(0, len(said) - len(start)):] = start[-len(said):]
+    if start is not None:
+        said[max(0, len(said) - len(start)) :] = start[-len(said) :]
     while True:
         z = np.random.default_rng([seed, i]).uniform(-1, 1, (1, latent)).astype("float32")
         clip = model.decoded(*model.inputs(z, given=said[None, :half]), seed=i)[0]
         yield clip
-        said, i = clip[-(half + fade):], i + 1
+        said, i = clip[-(half + fade) :], i + 1
+
 
 def _until(pieces, samples):
     for piece in pieces:
         yield piece[:samples]
         samples -= len(piece)
-        if samples <= 0: return
+        if samples <= 0:
+            return
 
 # %% ../../nbs/generation/03_babble.ipynb #9bc3272e
 QUIET_DB = -80
 
+
 class Drift(NamedTuple):
     "Figures of a wave, second by second."
-    level: np.ndarray       # dB of full scale
-    flatness: np.ndarray    # dB, ≤ 0
+
+    level: np.ndarray  # dB of full scale
+    flatness: np.ndarray  # dB, ≤ 0
     repetition: np.ndarray  # −1..1; NaN in the first second
-    clicks: np.ndarray      # one for each seam, ratio; 1: as everywhere
+    clicks: np.ndarray  # one for each seam, ratio; 1: as everywhere
+
 
 def flatness_db(levels):  # (frames, bins) dB
     "Spectral flatness of each frame."
-    return levels.mean(1) - 10 * np.log10((10**(levels / 10)).mean(1))
+    return levels.mean(1) - 10 * np.log10((10 ** (levels / 10)).mean(1))
+
 
 def repetitions(levels):  # of each second, (seconds, features)
     "The correlation of each with the most similar one before it."
@@ -74,19 +85,27 @@ def repetitions(levels):  # of each second, (seconds, features)
     alike = np.tril(x @ x.T, -1) + np.triu(np.full((len(x), len(x)), -np.inf))
     return np.where(np.isfinite(best := alike.max(1)), best, np.nan)
 
+
 def clicks(wave, seams, around=400):  # (samples,); places of seams; samples before and after
     "The step at each seam over the root mean square step around it."
     steps = np.abs(np.diff(np.asarray(wave, "float64")))
-    near = [steps[max(0, s - around):s + around] for s in seams]
+    near = [steps[max(0, s - around) : s + around] for s in seams]
     return np.array([steps[s - 1] / max(np.sqrt(np.mean(n**2)), 1e-9) for s, n in zip(seams, near)])
+
 
 def drift(wave, *, rate=16000, seams=()):  # (samples,); Hz; where clips meet, samples
     "`Drift` of a wave."
-    seconds = [wave[i:i + rate] for i in range(0, len(wave) - rate + 1, rate)]
-    if not seconds: raise InputError(f"{len(wave) / rate:.2f} s: give at least one second")
+    seconds = [wave[i : i + rate] for i in range(0, len(wave) - rate + 1, rate)]
+    if not seconds:
+        raise InputError(f"{len(wave) / rate:.2f} s: give at least one second")
     levels = [np.maximum(level_db(second, frame=1024, hop=512), QUIET_DB) for second in seconds]
-    power = [10 * np.log10(np.mean(second.astype("float64")**2) + 1e-8) for second in seconds]
-    return Drift(np.array(power), np.array([np.median(flatness_db(l)) for l in levels]), repetitions(np.stack([l.ravel() for l in levels])), clicks(wave, seams))
+    power = [10 * np.log10(np.mean(second.astype("float64") ** 2) + 1e-8) for second in seconds]
+    return Drift(
+        np.array(power),
+        np.array([np.median(flatness_db(l)) for l in levels]),
+        repetitions(np.stack([l.ravel() for l in levels])),
+        clicks(wave, seams),
+    )
 
 # %% ../../nbs/generation/03_babble.ipynb #3d420f34
 def real_stretch(clips, seconds):  # `Clips`
@@ -94,59 +113,117 @@ def real_stretch(clips, seconds):  # `Clips`
     split = next(s for s in ("test", "validation", "train") if len(clips.where(s)))
     rows, runs = clips.where(split), []
     for row in rows:
-        if runs and clips.previous[row] == runs[-1][-1]: runs[-1].append(row)
-        else: runs.append([row])
-    longest = max(runs, key=len)[:max(2, round(seconds * clips.rate / clips.samples))]
+        if runs and clips.previous[row] == runs[-1][-1]:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    longest = max(runs, key=len)[: max(2, round(seconds * clips.rate / clips.samples))]
     return clips.waves(longest).ravel()
+
 
 def plot_drift(found, real=None):  # `Drift`s
     "The report. Returns the figure."
     fig, axes = plt.subplots(1, 4, figsize=(11, 2.4), dpi=80, layout="constrained")
     for one, name in ((real, "real"), (found, "made")):
-        if one is None: continue
-        for ax, values in zip(axes, (one.level, one.flatness, one.repetition)): ax.plot(values, ".-", ms=3, lw=.8, label=name)
+        if one is None:
+            continue
+        for ax, values in zip(axes, (one.level, one.flatness, one.repetition)):
+            ax.plot(values, ".-", ms=3, lw=0.8, label=name)
         axes[3].plot(one.clicks, ".", ms=4, label=name)
-    for ax, (title, unit) in zip(axes, (("level", "dB"), ("flatness", "dB"), ("repetition", "correlation"), ("clicks at seams", "times the usual step"))):
+    for ax, (title, unit) in zip(
+        axes,
+        (
+            ("level", "dB"),
+            ("flatness", "dB"),
+            ("repetition", "correlation"),
+            ("clicks at seams", "times the usual step"),
+        ),
+    ):
         ax.set(title=title, ylabel=unit, xlabel="seam" if "seam" in title else "time (s)")
     axes[0].legend()
     return fig
+
 
 def seams_of(samples, *, clip, fade):  # of the whole; of one clip; in which two overlap
     "Where the clips meet: in the middle of the fades."
     return list(range(clip - fade + fade // 2, samples - 1, clip - fade))
 
 # %% ../../nbs/generation/03_babble.ipynb #7aa6144d
-def babble_to(path, model, seconds, *, data=None, start=None, fade=True, seed=0):  # a WAV file to write; to compare with, None: the model's own; a WAV file to go on from
+def babble_to(
+    path, model, seconds, *, data=None, start=None, fade=True, seed=0
+):  # a WAV file to write; to compare with, None: the model's own; a WAV file to go on from
     "Babble into a file, with its drift report beside it. Returns what to say about it."
     path, fade_s = Path(path), FADE_S if fade else 0
-    if path.suffix.lower() != ".wav": raise InputError(f"{path}: give the name of a WAV file")
+    if path.suffix.lower() != ".wav":
+        raise InputError(f"{path}: give the name of a WAV file")
     begin = None if start is None else _sound(start, model.rate)
     clips = _data(data or model.about.get("data"), needed=data is not None)
-    length = write_pieces(path, babble(model, seconds, start=begin, fade_s=fade_s, seed=seed), rate=model.rate)
-    if length < model.rate: return f"{length / model.rate:.2f} s in {path}; too short for a report"
+    length = write_pieces(
+        path, babble(model, seconds, start=begin, fade_s=fade_s, seed=seed), rate=model.rate
+    )
+    if length < model.rate:
+        return f"{length / model.rate:.2f} s in {path}; too short for a report"
     overlap, size = round(fade_s * model.rate), model.representation.samples
-    found = drift(sf.read(path, dtype="float32")[0], rate=model.rate, seams=seams_of(length, clip=size, fade=overlap))
-    stretch = real_stretch(clips, seconds) if clips is not None and (clips.rate, clips.samples) == (model.rate, size) else None
-    real = drift(stretch, rate=model.rate, seams=seams_of(len(stretch), clip=size, fade=0)) if stretch is not None and len(stretch) >= model.rate else None
+    found = drift(
+        sf.read(path, dtype="float32")[0],
+        rate=model.rate,
+        seams=seams_of(length, clip=size, fade=overlap),
+    )
+    stretch = (
+        real_stretch(clips, seconds)
+        if clips is not None and (clips.rate, clips.samples) == (model.rate, size)
+        else None
+    )
+    real = (
+        drift(stretch, rate=model.rate, seams=seams_of(len(stretch), clip=size, fade=0))
+        if stretch is not None and len(stretch) >= model.rate
+        else None
+    )
     figure = plot_drift(found, real)
-    figure.savefig(path.with_suffix(".png")); plt.close(figure)
-    write_json(path.with_suffix(".json"), {name: {k: [None if np.isnan(v) else round(float(v), 4) for v in values] for k, values in one._asdict().items()}
-                                           for name, one in (("made", found), ("real", real)) if one is not None})
+    figure.savefig(path.with_suffix(".png"))
+    plt.close(figure)
+    write_json(
+        path.with_suffix(".json"),
+        {
+            name: {
+                k: [None if np.isnan(v) else round(float(v), 4) for v in values]
+                for k, values in one._asdict().items()
+            }
+            for name, one in (("made", found), ("real", real))
+            if one is not None
+        },
+    )
     return f"{length / model.rate:.1f} s in {path}; drift: {path.with_suffix('.png')}\n{summary(found, real)}"
+
 
 def _sound(path, rate):
     "What a file holds."
-    try: return np.concatenate([np.zeros(0, "float32"), *blocks(path, rate=rate)])
-    except BadAudio as error: raise InputError(f"{path}: {error}; give a sound file to go on from") from error
+    try:
+        return np.concatenate([np.zeros(0, "float32"), *blocks(path, rate=rate)])
+    except BadAudio as error:
+        raise InputError(f"{path}: {error}; give a sound file to go on from") from error
+
 
 def _data(data, needed):
     "The dataset, or None if it is not there and need not be."
-    try: return load_clips(data) if data else None
+    try:
+        return load_clips(data) if data else None
     except InputError:
-        if needed: raise
+        if needed:
+            raise
+
 
 def summary(found, real=None):
     "The report in lines: beginning, end, and the same of real recordings."
-    half = lambda v: f"{np.nanmean(v[:len(v) // 2 or 1]):.3g} at first, {np.nanmean(v[len(v) // 2:]):.3g} at last"
-    lines = [(name, getattr(found, name), getattr(real, name, None)) for name in ("level", "flatness", "repetition", "clicks")]
-    return "\n".join(f"{name}: {half(v)}" + (f"; real {np.nanmean(r):.3g}" if r is not None and len(r) else "") for name, v, r in lines if len(v) > 1)
+    half = lambda v: (
+        f"{np.nanmean(v[: len(v) // 2 or 1]):.3g} at first, {np.nanmean(v[len(v) // 2 :]):.3g} at last"
+    )
+    lines = [
+        (name, getattr(found, name), getattr(real, name, None))
+        for name in ("level", "flatness", "repetition", "clicks")
+    ]
+    return "\n".join(
+        f"{name}: {half(v)}" + (f"; real {np.nanmean(r):.3g}" if r is not None and len(r) else "")
+        for name, v, r in lines
+        if len(v) > 1
+    )

@@ -15,42 +15,59 @@ import ipywidgets as widgets
 import keras
 import numpy as np
 
-from ..data.files import InputError
-from ..data.files import write_json
+from ..data.files import InputError, write_json
 from ..listen import players
 
 # %% ../../nbs/generation/01_latents.ipynb #8f5a5038
 TOGETHER = 32  # clips in one batch, as in `TrainedModel.generate`
 
+
 def latents_of(model, n, *, seed=0):  # a `TrainedModel`; clips
     "The random numbers behind `model.generate(n, seed=seed)`: (n, latent) float32, −1..1."
-    return np.random.default_rng(seed).uniform(-1, 1, (n, model.generator.inputs[0].shape[-1])).astype("float32")
+    return (
+        np.random.default_rng(seed)
+        .uniform(-1, 1, (n, model.generator.inputs[0].shape[-1]))
+        .astype("float32")
+    )
+
 
 def sounds_of(
-    model,      # a `TrainedModel`
-    z,          # (n, latent), −1..1
-    label=None, # a name; None: each label in turn
+    model,  # a `TrainedModel`
+    z,  # (n, latent), −1..1
+    label=None,  # a name; None: each label in turn
     *,
-    seed=0,     # of the phases, where they must be found
-):              # (n, samples) float32, −1..1
+    seed=0,  # of the phases, where they must be found
+):  # (n, samples) float32, −1..1
     "The sounds of some latents. `InputError` for a wrong shape or label."
     z, latent = np.asarray(z, "float32"), model.generator.inputs[0].shape[-1]
-    if z.ndim != 2 or z.shape[1] != latent: raise InputError(f"latents of shape {z.shape}: this model needs (clips, {latent})")
+    if z.ndim != 2 or z.shape[1] != latent:
+        raise InputError(f"latents of shape {z.shape}: this model needs (clips, {latent})")
     inputs = model.inputs(z, label=label)
-    waves = [model.decoded(*(part[i:i + TOGETHER] for part in inputs), seed=seed + i) for i in range(0, len(z), TOGETHER)]
-    return np.concatenate(waves) if waves else np.zeros((0, model.representation.samples), "float32")
+    waves = [
+        model.decoded(*(part[i : i + TOGETHER] for part in inputs), seed=seed + i)
+        for i in range(0, len(z), TOGETHER)
+    ]
+    return (
+        np.concatenate(waves) if waves else np.zeros((0, model.representation.samples), "float32")
+    )
 
 # %% ../../nbs/generation/01_latents.ipynb #d293db9e
 _NORMAL = NormalDist()
-_normal, _uniform = np.vectorize(lambda z: _NORMAL.inv_cdf((1 + z) / 2)), np.vectorize(lambda g: 2 * _NORMAL.cdf(g) - 1)
+_normal, _uniform = (
+    np.vectorize(lambda z: _NORMAL.inv_cdf((1 + z) / 2)),
+    np.vectorize(lambda g: 2 * _NORMAL.cdf(g) - 1),
+)
+
 
 def path_between(start, end, n=5):  # (latent,) twice, −1..1; points, both ends among them
     "Latents on the way from one sound to another, (n, latent) float32: each as likely as any that is drawn."
     g0, g1 = (_normal(np.clip(np.asarray(z, "float64"), -1 + 1e-7, 1 - 1e-7)) for z in (start, end))
     angle = np.arccos(np.clip(g0 @ g1 / max(np.linalg.norm(g0) * np.linalg.norm(g1), 1e-12), -1, 1))
     t = np.linspace(0, 1, n)[:, None]
-    if np.sin(angle) < 1e-6: weights = 1 - t, t  # one direction: the line is the circle
-    else: weights = np.sin((1 - t) * angle) / np.sin(angle), np.sin(t * angle) / np.sin(angle)
+    if np.sin(angle) < 1e-6:
+        weights = 1 - t, t  # one direction: the line is the circle
+    else:
+        weights = np.sin((1 - t) * angle) / np.sin(angle), np.sin(t * angle) / np.sin(angle)
     return _uniform(weights[0] * g0 + weights[1] * g1).astype("float32")
 
 # %% ../../nbs/generation/01_latents.ipynb #539b3dab
@@ -60,65 +77,115 @@ def first_layers(model):  # a `TrainedModel`
     reached, kernels = {id(network.inputs[0])}, []
     for layer in network.layers:
         given = layer.input if isinstance(layer.input, list) else [layer.input]
-        if not any(id(tensor) in reached for tensor in given): continue
-        if isinstance(layer, keras.layers.Concatenate): reached.add(id(layer.output))  # with a label's code, which comes behind
-        if isinstance(layer, keras.layers.Dense): kernels.append(layer.kernel.numpy()[:latent])
+        if not any(id(tensor) in reached for tensor in given):
+            continue
+        if isinstance(layer, keras.layers.Concatenate):
+            reached.add(id(layer.output))  # with a label's code, which comes behind
+        if isinstance(layer, keras.layers.Dense):
+            kernels.append(layer.kernel.numpy()[:latent])
     return np.concatenate([kernel / np.linalg.norm(kernel) for kernel in kernels], 1)
+
 
 def knobs(model, n=3):  # how many
     "The directions that change most at the generator's beginning, (n, latent), of length 1, the strongest first."
     directions = np.linalg.svd(first_layers(model), full_matrices=False)[0].T[:n]
     largest = np.take_along_axis(directions, np.abs(directions).argmax(1)[:, None], 1)
-    return (directions * np.sign(largest)).astype("float32")  # a sign that does not depend on the machine
+    return (directions * np.sign(largest)).astype(
+        "float32"
+    )  # a sign that does not depend on the machine
+
 
 def turned(z, knobs, by):  # (latent,); (n, latent); (n,) in standard deviations of a random latent
     "A latent moved along some directions, kept between −1 and 1."
-    return np.clip(z + np.asarray(by, "float32") @ knobs[:len(by)] / np.sqrt(3), -1, 1).astype("float32")
+    return np.clip(z + np.asarray(by, "float32") @ knobs[: len(by)] / np.sqrt(3), -1, 1).astype(
+        "float32"
+    )
 
 # %% ../../nbs/generation/01_latents.ipynb #9abc79e6
 def favourites(path):  # a JSON file, or a folder that holds `favourites.json`
     "What was kept so far, a list of dicts; an empty one if there is no file. `InputError` if it is not such a file."
     path = _favourites_file(path)
-    if not path.exists(): return []
-    try: kept = json.loads(path.read_text())
-    except (OSError, ValueError) as error: raise InputError(f"{path}: cannot be read ({error}); restore it or choose another file") from error
-    if not isinstance(kept, list) or not all(isinstance(f, dict) and isinstance(f.get("seed"), int) and isinstance(f.get("index"), int) for f in kept):
+    if not path.exists():
+        return []
+    try:
+        kept = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); restore it or choose another file"
+        ) from error
+    if not isinstance(kept, list) or not all(
+        isinstance(f, dict) and isinstance(f.get("seed"), int) and isinstance(f.get("index"), int)
+        for f in kept
+    ):
         raise InputError(f"{path}: not a list of favourites; choose another file")
     return kept
 
-def _favourites_file(path): return Path(path)/"favourites.json" if Path(path).is_dir() else Path(path)
 
-def add_favourite(path, *, seed, index, label=None, turns=(), name=""):  # turns: of the knobs, in standard deviations
+def _favourites_file(path):
+    return Path(path) / "favourites.json" if Path(path).is_dir() else Path(path)
+
+
+def add_favourite(
+    path, *, seed, index, label=None, turns=(), name=""
+):  # turns: of the knobs, in standard deviations
     "Keep one more; returns all. The file is written whole or not at all."
-    if seed < 0 or index < 0: raise InputError(f"seed {seed}, index {index}: must not be negative")
-    kept = favourites(path) + [dict(name=name, seed=seed, index=index, label=label, turns=[float(by) for by in turns])]
+    if seed < 0 or index < 0:
+        raise InputError(f"seed {seed}, index {index}: must not be negative")
+    kept = favourites(path) + [
+        dict(name=name, seed=seed, index=index, label=label, turns=[float(by) for by in turns])
+    ]
     write_json(_favourites_file(path), kept)
     return kept
+
 
 def recall(model, favourite):  # a `TrainedModel`; a dict with seed and index; label, turns
     "The sound of a favourite, (samples,): that of `model.generate(index + 1, seed=seed)[index]`, with the knobs turned."
     seed, index, turns = favourite["seed"], favourite["index"], favourite.get("turns") or []
     z = latents_of(model, index + 1, seed=seed)[index]
-    if turns: z = turned(z, knobs(model, len(turns)), turns)
-    label = favourite.get("label") or (model.labels[index % len(model.labels)] if model.labels else None)
+    if turns:
+        z = turned(z, knobs(model, len(turns)), turns)
+    label = favourite.get("label") or (
+        model.labels[index % len(model.labels)] if model.labels else None
+    )
     return sounds_of(model, z[None], label, seed=seed + index // TOGETHER * TOGETHER)[0]
 
 # %% ../../nbs/generation/01_latents.ipynb #b740cfa2
 class explore(widgets.VBox):
     "A panel to play a model with."
-    def __init__(self, model, favourites="favourites.json"):  # a `TrainedModel`; where favourites are kept
+
+    def __init__(
+        self, model, favourites="favourites.json"
+    ):  # a `TrainedModel`; where favourites are kept
         self.model, self.path = model, favourites
-        self.seed, self.index = (widgets.BoundedIntText(0, 0, 10**6, description=name) for name in ("seed", "index"))
-        self.label = widgets.Dropdown(options=model.labels or [("–", None)], description="label", disabled=not model.labels)
-        self.turns = [widgets.FloatSlider(0.0, min=-3, max=3, step=0.1, description=f"knob {i + 1}", continuous_update=False) for i in range(3)]
+        self.seed, self.index = (
+            widgets.BoundedIntText(0, 0, 10**6, description=name) for name in ("seed", "index")
+        )
+        self.label = widgets.Dropdown(
+            options=model.labels or [("–", None)], description="label", disabled=not model.labels
+        )
+        self.turns = [
+            widgets.FloatSlider(
+                0.0, min=-3, max=3, step=0.1, description=f"knob {i + 1}", continuous_update=False
+            )
+            for i in range(3)
+        ]
         self.keep, self.player = widgets.Button(description="keep"), widgets.HTML()
-        for control in (self.seed, self.index, self.label, *self.turns): control.observe(self.play, "value")
+        for control in (self.seed, self.index, self.label, *self.turns):
+            control.observe(self.play, "value")
         self.keep.on_click(lambda button: self.kept())
-        super().__init__([widgets.HBox([self.seed, self.index, self.label]), *self.turns, self.player, self.keep])
+        super().__init__(
+            [widgets.HBox([self.seed, self.index, self.label]), *self.turns, self.player, self.keep]
+        )
         self.play()
 
     @property
-    def favourite(self): return dict(seed=self.seed.value, index=self.index.value, label=self.label.value, turns=[s.value for s in self.turns])
+    def favourite(self):
+        return dict(
+            seed=self.seed.value,
+            index=self.index.value,
+            label=self.label.value,
+            turns=[s.value for s in self.turns],
+        )
 
     def play(self, change=None):
         self.wave = recall(self.model, self.favourite)

@@ -6,7 +6,8 @@
 __all__ = ['FADE_S', 'TAIL_S', 'windows', 'joined', 'checked_performance', 'render', 'write_pieces', 'keyboard', 'as_midi']
 
 # %% ../../nbs/generation/02_performance.ipynb #61684272
-import io, os
+import io
+import os
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -17,81 +18,118 @@ import soundfile as sf
 
 from ..data.clips import KEYS, pcm16
 from ..data.files import InputError, cannot_write
-from ..listen import plot_roll
-from ..listen import players
 from ..data.midi import LOWEST, PIANO_KEYS, performance, performance_of, roll_clips
 from ..data.recordings import BadAudio
+from ..listen import players, plot_roll
 
 # %% ../../nbs/generation/02_performance.ipynb #9f900ec8
 FADE_S = 0.032  # over which one clip goes over into the next, seconds
 
-def windows(rolls, apart):  # (states, keys), one clip's after another's; states from one window's beginning to the next's
+
+def windows(
+    rolls, apart
+):  # (states, keys), one clip's after another's; states from one window's beginning to the next's
     "What a model is told clip by clip: the states of as long before, and those of the clip, (2·states, keys) uint8."
     kept = states = None
     for roll in rolls:
-        if kept is None: states, kept = len(roll), np.zeros_like(roll)  # silence comes before
+        if kept is None:
+            states, kept = len(roll), np.zeros_like(roll)  # silence comes before
         kept = np.concatenate([kept, roll])
         while len(kept) >= 2 * states:
-            yield kept[:2 * states]
+            yield kept[: 2 * states]
             kept = kept[apart:]
     while kept is not None and len(kept) > 2 * states - apart:  # what no window has played yet
         yield np.pad(kept, ((0, 2 * states - len(kept)), (0, 0)))
         kept = kept[apart:]
 
+
 def joined(clips, fade):  # waves, one after another; samples in which two of them overlap
     "One wave, piece by piece."
-    rising, tail = .5 - .5 * np.cos(np.pi * (np.arange(fade) + .5) / max(1, fade)).astype("float32"), None
+    rising, tail = (
+        0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / max(1, fade)).astype("float32"),
+        None,
+    )
     for clip in clips:
         clip = clip.copy()
-        if fade and tail is not None: clip[:fade] = rising * clip[:fade] + (1 - rising) * tail
-        yield clip[:len(clip) - fade]
-        tail = clip[len(clip) - fade:]
-    if fade and tail is not None: yield tail
+        if fade and tail is not None:
+            clip[:fade] = rising * clip[:fade] + (1 - rising) * tail
+        yield clip[: len(clip) - fade]
+        tail = clip[len(clip) - fade :]
+    if fade and tail is not None:
+        yield tail
 
 # %% ../../nbs/generation/02_performance.ipynb #dd2c2fbd
 def checked_performance(midi, say=print):  # a path, or the bytes of a MIDI file
     "Its length in seconds. `InputError` if there is nothing to play in it."
     name = "the MIDI" if isinstance(midi, bytes) else midi
-    try: found = performance(midi)
-    except BadAudio as error: raise InputError(f"{name}: {error}; give a MIDI file with notes for a piano") from error
+    try:
+        found = performance(midi)
+    except BadAudio as error:
+        raise InputError(f"{name}: {error}; give a MIDI file with notes for a piano") from error
     notes = [n for i in found.instruments if not i.is_drum for n in i.notes]
     beyond = [n.pitch for n in notes if not LOWEST <= n.pitch < LOWEST + PIANO_KEYS]
-    if len(beyond) == len(notes): raise InputError(f"{name}: no notes of a piano in it (MIDI pitch {LOWEST} to {LOWEST + PIANO_KEYS - 1}); give a MIDI file with notes for a piano")
-    if beyond: say(f"{name}: {len(beyond)} of {len(notes)} notes lie outside the {PIANO_KEYS} keys and are left out (MIDI pitch {min(beyond)} to {max(beyond)})")
+    if len(beyond) == len(notes):
+        raise InputError(
+            f"{name}: no notes of a piano in it (MIDI pitch {LOWEST} to {LOWEST + PIANO_KEYS - 1}); give a MIDI file with notes for a piano"
+        )
+    if beyond:
+        say(
+            f"{name}: {len(beyond)} of {len(notes)} notes lie outside the {PIANO_KEYS} keys and are left out (MIDI pitch {min(beyond)} to {max(beyond)})"
+        )
     return found.get_end_time()
 
 # %% ../../nbs/generation/02_performance.ipynb #2c2fcd5a
 TAIL_S = 1.0  # after the last key is up, seconds
 
+
 def render(
-    model,            # a `TrainedModel` that is told notes
-    midi,             # a path, or the bytes of a MIDI file
+    model,  # a `TrainedModel` that is told notes
+    midi,  # a path, or the bytes of a MIDI file
     *,
-    seed=0,           # of the random numbers: the same for all clips of a performance
-    fade_s=FADE_S,    # 0: clips end to end
-    batch=8,          # clips made at a time
+    seed=0,  # of the random numbers: the same for all clips of a performance
+    fade_s=FADE_S,  # 0: clips end to end
+    batch=8,  # clips made at a time
     say=print,
-):                    # iterator over pieces of a wave, float32, −1..1; in all as long as the performance and `TAIL_S`
+):  # iterator over pieces of a wave, float32, −1..1; in all as long as the performance and `TAIL_S`
     "Play a performance. Memory does not grow with its length. `InputError` for a model or a file that cannot be used."
-    if model.condition != "midi": raise InputError(f"this model cannot play notes, it {model.takes}; train a row with --condition midi")
+    if model.condition != "midi":
+        raise InputError(
+            f"this model cannot play notes, it {model.takes}; train a row with --condition midi"
+        )
     total = round((checked_performance(midi, say) + TAIL_S) * model.rate)
     return _pieces(model, midi, total, seed=seed, fade_s=fade_s, batch=batch)
 
+
 def _pieces(model, midi, total, *, seed, fade_s, batch):
     samples, states = model.representation.samples, model.examples.shape[1] // 2
-    fade = round(min(max(fade_s, 0), .5 * samples / model.rate) * model.rate * states / samples)  # whole states
-    told = windows(roll_clips(midi, -(-total // samples) * samples, rate=model.rate, samples=samples, states=states), states - fade)
+    fade = round(
+        min(max(fade_s, 0), 0.5 * samples / model.rate) * model.rate * states / samples
+    )  # whole states
+    told = windows(
+        roll_clips(
+            midi, -(-total // samples) * samples, rate=model.rate, samples=samples, states=states
+        ),
+        states - fade,
+    )
     for piece in joined(_clips(model, told, seed, batch), fade * samples // states):
         yield piece[:total]
         total -= len(piece)
-        if total <= 0: return
+        if total <= 0:
+            return
+
 
 def _clips(model, told, seed, batch):
     "The clips of some windows."
-    z = np.random.default_rng(seed).uniform(-1, 1, (1, model.generator.inputs[0].shape[-1])).astype("float32")
+    z = (
+        np.random.default_rng(seed)
+        .uniform(-1, 1, (1, model.generator.inputs[0].shape[-1]))
+        .astype("float32")
+    )
     while some := [window for _, window in zip(range(batch), told)]:
         given = np.stack(some + [some[-1]] * (batch - len(some)))  # always as many: one graph
-        yield from model.decoded(*model.inputs(np.repeat(z, batch, 0), given=given), seed=seed)[:len(some)]
+        yield from model.decoded(*model.inputs(np.repeat(z, batch, 0), given=given), seed=seed)[
+            : len(some)
+        ]
 
 # %% ../../nbs/generation/02_performance.ipynb #ef0c7a68
 def write_pieces(path, pieces, *, rate):  # a WAV file; waves, one after another; Hz
@@ -106,65 +144,127 @@ def write_pieces(path, pieces, *, rate):  # a WAV file; waves, one after another
                 length += len(piece)
         os.replace(unfinished, path)
     except (OSError, sf.LibsndfileError) as error:
-        raise cannot_write(path, error if isinstance(error, OSError) else OSError(0, str(error))) from error
-    finally: unfinished.unlink(missing_ok=True)
+        raise cannot_write(
+            path, error if isinstance(error, OSError) else OSError(0, str(error))
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
     return length
 
 # %% ../../nbs/generation/02_performance.ipynb #977c0c2e
 class keyboard(widgets.VBox):
     "A piano roll to change and to hear."
-    def __init__(self, model, midi, seed=0):  # a `TrainedModel` that is told notes; a path, or a `pretty_midi.PrettyMIDI`
+
+    def __init__(
+        self, model, midi, seed=0
+    ):  # a `TrainedModel` that is told notes; a path, or a `pretty_midi.PrettyMIDI`
         self.model, self.seed = model, seed
         found = midi if isinstance(midi, pretty_midi.PrettyMIDI) else performance(midi)
         self.notes = sorted((n for i in found.instruments for n in i.notes), key=lambda n: n.start)
         self.pedal = [c for i in found.instruments for c in i.control_changes]
         self.chosen = widgets.Dropdown(description="note")
-        self.pitch = widgets.IntSlider(60, LOWEST, LOWEST + PIANO_KEYS - 1, description="pitch", continuous_update=False)
-        self.start, self.length = (widgets.BoundedFloatText(v, min=low, max=600, step=.05, description=name) for name, v, low in (("start (s)", 0, 0), ("length (s)", .5, .01)))
-        self.velocity = widgets.IntSlider(80, 1, 127, description="velocity", continuous_update=False)
-        buttons = {name: widgets.Button(description=name) for name in ("change", "add", "remove", "play")}
-        for name, button in buttons.items(): button.on_click(lambda _, do=getattr(self, name): do())
+        self.pitch = widgets.IntSlider(
+            60, LOWEST, LOWEST + PIANO_KEYS - 1, description="pitch", continuous_update=False
+        )
+        self.start, self.length = (
+            widgets.BoundedFloatText(v, min=low, max=600, step=0.05, description=name)
+            for name, v, low in (("start (s)", 0, 0), ("length (s)", 0.5, 0.01))
+        )
+        self.velocity = widgets.IntSlider(
+            80, 1, 127, description="velocity", continuous_update=False
+        )
+        buttons = {
+            name: widgets.Button(description=name) for name in ("change", "add", "remove", "play")
+        }
+        for name, button in buttons.items():
+            button.on_click(lambda _, do=getattr(self, name): do())
         self.picture, self.player = widgets.Image(format="png"), widgets.HTML()
         self.chosen.observe(self.show, "value")
-        super().__init__([self.picture, widgets.HBox([self.chosen, self.pitch, self.velocity]), widgets.HBox([self.start, self.length]), widgets.HBox(list(buttons.values())), self.player])
+        super().__init__(
+            [
+                self.picture,
+                widgets.HBox([self.chosen, self.pitch, self.velocity]),
+                widgets.HBox([self.start, self.length]),
+                widgets.HBox(list(buttons.values())),
+                self.player,
+            ]
+        )
         self.draw()
 
     def show(self, change=None):
         "The chosen note in the controls."
-        if self.chosen.value is None or not self.notes: return
+        if self.chosen.value is None or not self.notes:
+            return
         note = self.notes[self.chosen.value]
-        self.pitch.value, self.velocity.value, self.start.value, self.length.value = note.pitch, note.velocity, note.start, note.end - note.start
+        self.pitch.value, self.velocity.value, self.start.value, self.length.value = (
+            note.pitch,
+            note.velocity,
+            note.start,
+            note.end - note.start,
+        )
 
     @property
-    def asked(self): return pretty_midi.Note(self.velocity.value, self.pitch.value, self.start.value, self.start.value + self.length.value)
+    def asked(self):
+        return pretty_midi.Note(
+            self.velocity.value,
+            self.pitch.value,
+            self.start.value,
+            self.start.value + self.length.value,
+        )
 
-    def change(self): self.notes[self.chosen.value:self.chosen.value + 1] = [self.asked] if self.notes else []; self.draw()
-    def add(self): self.notes.append(self.asked); self.draw()
-    def remove(self): self.notes[self.chosen.value:self.chosen.value + 1] = []; self.draw()
+    def change(self):
+        self.notes[self.chosen.value : self.chosen.value + 1] = [self.asked] if self.notes else []
+        self.draw()
+
+    def add(self):
+        self.notes.append(self.asked)
+        self.draw()
+
+    def remove(self):
+        self.notes[self.chosen.value : self.chosen.value + 1] = []
+        self.draw()
 
 # %% ../../nbs/generation/02_performance.ipynb #f188e445
 def as_midi(notes, pedal=()):
     "A `pretty_midi.PrettyMIDI` of some notes."
-    made, piano = pretty_midi.PrettyMIDI(resolution=1000, initial_tempo=120), pretty_midi.Instrument(0)
+    made, piano = (
+        pretty_midi.PrettyMIDI(resolution=1000, initial_tempo=120),
+        pretty_midi.Instrument(0),
+    )
     piano.notes, piano.control_changes = list(notes), list(pedal)
     made.instruments.append(piano)
     return made
 
+
 def _draw(self):
     "The roll, and the list of its notes."
     self.notes.sort(key=lambda n: (n.start, n.pitch))
-    options = [(f"{pretty_midi.note_number_to_name(n.pitch)} at {n.start:.2f} s", i) for i, n in enumerate(self.notes)]
+    options = [
+        (f"{pretty_midi.note_number_to_name(n.pitch)} at {n.start:.2f} s", i)
+        for i, n in enumerate(self.notes)
+    ]
     fig, ax = plt.subplots(figsize=(8, 2.6), dpi=80, layout="constrained")
-    plot_roll(as_midi(self.notes, self.pedal), ax=ax, stop_s=max([n.end for n in self.notes], default=1.0))
-    png = io.BytesIO(); fig.savefig(png, format="png"); plt.close(fig)
+    plot_roll(
+        as_midi(self.notes, self.pedal), ax=ax, stop_s=max([n.end for n in self.notes], default=1.0)
+    )
+    png = io.BytesIO()
+    fig.savefig(png, format="png")
+    plt.close(fig)
     self.picture.value = png.getvalue()
     self.chosen.options = options or [("none", 0)]
 
+
 def _play(self):
     "What the model makes of it."
-    if not self.notes: self.player.value = "No notes."; return
-    content = io.BytesIO(); as_midi(self.notes, self.pedal).write(content)
-    self.wave = np.concatenate(list(render(self.model, content.getvalue(), seed=self.seed, say=lambda line: None)))
+    if not self.notes:
+        self.player.value = "No notes."
+        return
+    content = io.BytesIO()
+    as_midi(self.notes, self.pedal).write(content)
+    self.wave = np.concatenate(
+        list(render(self.model, content.getvalue(), seed=self.seed, say=lambda line: None))
+    )
     self.player.value = players([("", [self.wave])], rate=self.model.rate).data
+
 
 keyboard.draw, keyboard.play = _draw, _play

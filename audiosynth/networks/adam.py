@@ -13,11 +13,25 @@ import tensorflow as tf
 @keras.saving.register_keras_serializable("audiosynth")
 class Adam(keras.optimizers.Adam):
     "`keras.optimizers.Adam`, each variable updated by one operation; but for an embedding's, of which few rows are read."
+
     def update_step(self, gradient, variable, learning_rate):
-        if self.amsgrad or isinstance(gradient, tf.IndexedSlices): return super().update_step(gradient, variable, learning_rate)
+        if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
+            return super().update_step(gradient, variable, learning_rate)
         number, kind = self._get_variable_index(variable), variable.dtype
         step = tf.cast(self.iterations, kind) + 1
-        memory = [tf.convert_to_tensor(part[number].value.handle) for part in (self._momentums, self._velocities)]
+        memory = [
+            tf.convert_to_tensor(part[number].value.handle)
+            for part in (self._momentums, self._velocities)
+        ]
         tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle, m=memory[0], v=memory[1], grad=tf.cast(tf.convert_to_tensor(gradient), kind), lr=tf.cast(learning_rate, kind),
-            beta1=self.beta_1, beta2=self.beta_2, beta1_power=tf.pow(tf.cast(self.beta_1, kind), step), beta2_power=tf.pow(tf.cast(self.beta_2, kind), step), epsilon=self.epsilon)
+            var=variable.handle,
+            m=memory[0],
+            v=memory[1],
+            grad=tf.cast(tf.convert_to_tensor(gradient), kind),
+            lr=tf.cast(learning_rate, kind),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            beta1_power=tf.pow(tf.cast(self.beta_1, kind), step),
+            beta2_power=tf.pow(tf.cast(self.beta_2, kind), step),
+            epsilon=self.epsilon,
+        )

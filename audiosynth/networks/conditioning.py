@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LATENT', 'SLOPE', 'ROLL_CHANNELS', 'latent_inputs', 'critic_outputs', 'roll_features', 'BackToFront', 'past_features',
-           'given_input', 'given_features', 'beside', 'Modulate']
+           'condition_input', 'condition_features', 'concatenate_condition', 'Modulate']
 
 # %% ../../nbs/networks/01_conditioning.ipynb #b30a621e
 import math
@@ -20,22 +20,29 @@ from .convolutions import LeakyReLU
 # %% ../../nbs/networks/01_conditioning.ipynb #506334aa
 LATENT = 64  # random numbers behind a clip
 
+
 def latent_inputs(latent, labels):  # how many random numbers, how many labels (0: unconditional)
     "The inputs of a generator, and the vector (batch, latent or 2·latent) that they make."
     z = keras.Input((latent,), name="z")
-    if not labels: return [z], z
+    if not labels:
+        return [z], z
     label = keras.Input((), dtype="int32", name="label")
     return [z, label], layers.Concatenate()([z, layers.Embedding(labels, latent)(label)])
 
 # %% ../../nbs/networks/01_conditioning.ipynb #2aeebe95
-def critic_outputs(x, h, labels, given=()):  # its input, its features (batch, features), how many labels (0: none); the input that holds what is given, if any
+def critic_outputs(
+    x, h, labels, given=()
+):  # its input, its features (batch, features), how many labels (0: none); the input that holds what is given, if any
     "The critic's model: `[x] → score`, `[x, given] → score`, or `[x, label] → [score, logits]`."
     score = layers.Dense(1, name="score")(h)
-    if not labels: return keras.Model([x, *given], score, name="critic")
+    if not labels:
+        return keras.Model([x, *given], score, name="critic")
     label = keras.Input((), dtype="int32", name="label")
     wanted = layers.Embedding(labels, h.shape[-1], embeddings_initializer="zeros")(label)
     match = layers.Dot(1, name="projection")([h, wanted]) * (1 / math.sqrt(h.shape[-1]))
-    return keras.Model([x, label], [score + match, layers.Dense(labels, name="logits")(h)], name="critic")
+    return keras.Model(
+        [x, label], [score + match, layers.Dense(labels, name="logits")(h)], name="critic"
+    )
 
 # %% ../../nbs/networks/01_conditioning.ipynb #bb59f4a7
 SLOPE = 0.2  # of the leaky ReLU, in every critic
@@ -43,49 +50,82 @@ SLOPE = 0.2  # of the leaky ReLU, in every critic
 # %% ../../nbs/networks/01_conditioning.ipynb #4ebaa2c0
 ROLL_CHANNELS = 96  # of the notes' features: a little more than there are keys
 
-def roll_features(roll, steps):  # input (batch, 2·states, keys); lengths that the network has on its way
+
+def roll_features(
+    roll, steps
+):  # input (batch, 2·states, keys); lengths that the network has on its way
     "{steps: (batch, steps, features)} for the lengths not above the clip's states. `InputError` if its states do not divide so."
     h, found, states = roll, {}, roll.shape[1] // 2
     for n in sorted({n for n in steps if n <= states}, reverse=True):
-        if h.shape[1] % (2 * n): raise InputError(f"{states} states of notes in a clip do not go with {n} steps of this network; prepare with --states 512")
+        if h.shape[1] % (2 * n):
+            raise InputError(
+                f"{states} states of notes in a clip do not go with {n} steps of this network; prepare with --states 512"
+            )
         stride = h.shape[1] // (2 * n)
-        h = LeakyReLU(SLOPE)(layers.Conv1D(ROLL_CHANNELS, 2 * stride if stride > 1 else 3, stride, padding="same", kernel_initializer="he_normal")(h))
+        h = LeakyReLU(SLOPE)(
+            layers.Conv1D(
+                ROLL_CHANNELS,
+                2 * stride if stride > 1 else 3,
+                stride,
+                padding="same",
+                kernel_initializer="he_normal",
+            )(h)
+        )
         found[n] = layers.Cropping1D((n, 0))(h)
-    if found: found[n] = layers.Concatenate()([found[n], layers.Cropping1D((0, n))(h)])
+    if found:
+        found[n] = layers.Concatenate()([found[n], layers.Cropping1D((0, n))(h)])
     return found
 
 # %% ../../nbs/networks/01_conditioning.ipynb #45b67e22
 @keras.saving.register_keras_serializable("audiosynth")
 class BackToFront(layers.Layer):
     "(batch, steps, …) → (batch, 2·steps, …): what came before, reversed in time, and then nothing."
+
     def call(self, h):
         return tf.pad(tf.reverse(h, [1]), [[0, 0], [0, h.shape[1]], *[[0, 0]] * (h.shape.rank - 2)])
 
-    def compute_output_shape(self, shape): return (shape[0], 2 * shape[1], *shape[2:])
+    def compute_output_shape(self, shape):
+        return (shape[0], 2 * shape[1], *shape[2:])
 
-def past_features(past, shrink, channels):  # input (batch, …), encoded as a clip; (h, channels) → half as fine; channels of each layer
+
+def past_features(
+    past, shrink, channels
+):  # input (batch, …), encoded as a clip; (h, channels) → half as fine; channels of each layer
     "{steps: (batch, steps, …, features)}, the finest first."
     h, found = past, {}
     for n in channels:
-        if h.shape[1] == 1: break  # of a clip so short, the coarsest length has no half
+        if h.shape[1] == 1:
+            break  # of a clip so short, the coarsest length has no half
         h = shrink(h, max(2, n // 2))
         found[2 * h.shape[1]] = BackToFront()(h)
     return found
 
 # %% ../../nbs/networks/01_conditioning.ipynb #aaea8240
-def given_input(given):  # shape of one: (2·states, keys), or of a half clip, encoded; None: nothing is given
+def condition_input(
+    given,
+):  # shape of one: (2·states, keys), or of a half clip, encoded; None: nothing is given
     "[] or [the input]."
     return [] if given is None else [keras.Input(tuple(given), name="given")]
 
-def given_features(inputs, *, steps, shrink, channels):  # of `given_input`; as for `roll_features` and `past_features`
-    "{steps: features} of whatever is given."
-    if not inputs: return {}
-    return roll_features(inputs[0], steps) if inputs[0].shape[-1] == KEYS else past_features(inputs[0], shrink, channels)
 
-def beside(h, found):  # (batch, steps, …); {steps: features}
+def condition_features(
+    inputs, *, steps, shrink, channels
+):  # of `condition_input`; as for `roll_features` and `past_features`
+    "{steps: features} of whatever is given."
+    if not inputs:
+        return {}
+    return (
+        roll_features(inputs[0], steps)
+        if inputs[0].shape[-1] == KEYS
+        else past_features(inputs[0], shrink, channels)
+    )
+
+
+def concatenate_condition(h, found):  # (batch, steps, …); {steps: features}
     "`h`, with what is given at its moments as more channels."
     there = found.get(h.shape[1])
-    if there is None: return h
+    if there is None:
+        return h
     if len(there.shape) < len(h.shape):
         spread = max(4, ROLL_CHANNELS // h.shape[2])
         there = layers.Reshape((*h.shape[1:3], spread))(layers.Dense(h.shape[2] * spread)(there))
@@ -95,6 +135,7 @@ def beside(h, found):  # (batch, steps, …); {steps: features}
 @keras.saving.register_keras_serializable("audiosynth")
 class Modulate(layers.Layer):
     "[(batch, …, channels), (batch, 2·channels)] → (batch, …, channels)."
+
     def call(self, inputs):
         h, asked = inputs
         everywhere = (slice(None), *[None] * (h.shape.rank - 2), slice(None))
@@ -102,4 +143,5 @@ class Modulate(layers.Layer):
         size = tf.math.rsqrt(tf.reduce_mean(tf.square(h), -1, keepdims=True) + 1e-8)
         return h * size * (1 + scale) + shift
 
-    def compute_output_shape(self, shapes): return shapes[0]
+    def compute_output_shape(self, shapes):
+        return shapes[0]

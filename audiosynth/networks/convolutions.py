@@ -17,44 +17,71 @@ import tensorflow as tf
 from keras import layers
 
 # %% ../../nbs/networks/07_convolutions.ipynb #84b9dbba
-def folded(x, kernel, strides):  # (batch, height, width, channels); (high, wide, channels, outputs); (down, across)
+def folded(
+    x, kernel, strides
+):  # (batch, height, width, channels); (high, wide, channels, outputs); (down, across)
     "The convolution with `same` padding: (batch, height / down, width / across, outputs)."
     (down, across), (high, wide, channels, outputs) = strides, kernel.shape
     x = tf.reshape(x, (-1, x.shape[1], x.shape[2] // across, across * channels))
-    return tf.nn.conv2d(x, tf.reshape(kernel, (high, wide // across, across * channels, outputs)), (down, 1), "SAME")
+    return tf.nn.conv2d(
+        x, tf.reshape(kernel, (high, wide // across, across * channels, outputs)), (down, 1), "SAME"
+    )
 
 # %% ../../nbs/networks/07_convolutions.ipynb #6ae366e3
-def folded_transpose(x, kernel, strides):  # (batch, height, width, channels); (high, wide, outputs, channels); (down, across)
+def folded_transpose(
+    x, kernel, strides
+):  # (batch, height, width, channels); (high, wide, outputs, channels); (down, across)
     "The transposed convolution: (batch, down·height, across·width, outputs)."
     (down, across), (high, wide, outputs, channels) = strides, kernel.shape
     height, width = down * x.shape[1], x.shape[2]
     kernel = tf.reshape(kernel, (high, wide // across, across * outputs, channels))
-    x = tf.nn.conv2d_transpose(x, kernel, (tf.shape(x)[0], height, width, across * outputs), (down, 1), "SAME")
+    x = tf.nn.conv2d_transpose(
+        x, kernel, (tf.shape(x)[0], height, width, across * outputs), (down, 1), "SAME"
+    )
     return tf.reshape(x, (-1, height, across * width, outputs))
 
 # %% ../../nbs/networks/07_convolutions.ipynb #3297cc3d
-def part(x, axis, begin, size):  # `tf.slice` is the one whose gradient is a `tf.pad`, and its gradient a slice
+def part(
+    x, axis, begin, size
+):  # `tf.slice` is the one whose gradient is a `tf.pad`, and its gradient a slice
     "`size` entries along one axis."
     begins, sizes = [0] * x.shape.rank, [-1] * x.shape.rank
     begins[axis], sizes[axis] = begin, size
     return tf.slice(x, begins, sizes)
 
+
 def margins(size, strides):  # (high, wide); (down, across)
     "How much `same` padding lays above and below, left and right."
     return [[0, 0], *([(n - step) // 2] * 2 for n, step in zip(size, strides)), [0, 0]]
 
-def windows(x, size, strides):  # (batch, height, width, channels), padded; (high, wide); (down, across)
+
+def windows(
+    x, size, strides
+):  # (batch, height, width, channels), padded; (high, wide); (down, across)
     "What each output sees, in the kernel's order: (batch, rows, columns, high·wide·channels)."
     (down, across), (high, wide), (_, height, width, channels) = strides, size, x.shape
     rows = tf.reshape(x, (-1, height // down, down, width // across, across * channels))
-    rows = tf.concat([part(row, 2, i, (width - wide) // across + 1) for row in tf.unstack(rows, axis=2) for i in range(wide // across)], -1)
-    return tf.concat([part(rows, 1, i, (height - high) // down + 1) for i in range(high // down)], -1)
+    rows = tf.concat(
+        [
+            part(row, 2, i, (width - wide) // across + 1)
+            for row in tf.unstack(rows, axis=2)
+            for i in range(wide // across)
+        ],
+        -1,
+    )
+    return tf.concat(
+        [part(rows, 1, i, (height - high) // down + 1) for i in range(high // down)], -1
+    )
+
 
 def one_product(x, kernel, strides):  # as `windows`; as `folded`
     "The convolution of what is padded, as one matrix product."
     seen = windows(x, kernel.shape[:2], strides)
-    found = tf.reshape(seen, (-1, seen.shape[-1])) @ tf.reshape(kernel, (seen.shape[-1], kernel.shape[-1]))
+    found = tf.reshape(seen, (-1, seen.shape[-1])) @ tf.reshape(
+        kernel, (seen.shape[-1], kernel.shape[-1])
+    )
     return tf.reshape(found, (-1, *seen.shape[1:3], kernel.shape[-1]))
+
 
 def by_windows(x, kernel, strides):  # as `folded`
     "The same convolution as one matrix product."
@@ -64,27 +91,41 @@ def by_windows(x, kernel, strides):  # as `folded`
 def overlapped(pieces, axis):  # each one step further along the axis than the one before
     "Their sum."
     last = len(pieces) - 1
-    def placed(i): return [[i, last - i] if a == axis else [0, 0] for a in range(pieces[0].shape.rank)]
+
+    def placed(i):
+        return [[i, last - i] if a == axis else [0, 0] for a in range(pieces[0].shape.rank)]
+
     return tf.add_n([tf.pad(piece, placed(i)) for i, piece in enumerate(pieces)])
 
-def overlap_add(seen, size, strides):  # (batch, height, width, high·wide·channels); (high, wide); (down, across)
+
+def overlap_add(
+    seen, size, strides
+):  # (batch, height, width, high·wide·channels); (high, wide); (down, across)
     "The adjoint of `windows`: (batch, down·(height − 1) + high, across·(width − 1) + wide, channels)."
     (down, across), (high, wide) = strides, size
     rows = tf.split(overlapped(tf.split(seen, high // down, -1), 1), down, -1)
     rows = tf.stack([overlapped(tf.split(row, wide // across, -1), 2) for row in rows], 2)
-    return tf.reshape(rows, (-1, down * rows.shape[1], across * rows.shape[3], seen.shape[-1] // (high * wide)))
+    return tf.reshape(
+        rows, (-1, down * rows.shape[1], across * rows.shape[3], seen.shape[-1] // (high * wide))
+    )
+
 
 def one_product_transpose(x, kernel, strides):  # as `folded_transpose`
     "The adjoint of `one_product`: what `same` padding would cut off is there."
     (*size, outputs, channels), (_, height, width, _) = kernel.shape, x.shape
-    found = tf.matmul(tf.reshape(x, (-1, channels)), tf.reshape(kernel, (-1, channels)), transpose_b=True)
+    found = tf.matmul(
+        tf.reshape(x, (-1, channels)), tf.reshape(kernel, (-1, channels)), transpose_b=True
+    )
     return overlap_add(tf.reshape(found, (-1, height, width, found.shape[-1])), size, strides)
+
 
 def trimmed(x, size, strides):  # (batch, height, width, channels); (high, wide); (down, across)
     "Without the margins."
     for axis, (before, after) in enumerate(margins(size, strides)):
-        if before: x = part(x, axis, before, x.shape[axis] - before - after)
+        if before:
+            x = part(x, axis, before, x.shape[axis] - before - after)
     return x
+
 
 def by_windows_transpose(x, kernel, strides):  # as `folded_transpose`
     "The same transposed convolution as one matrix product."
@@ -93,29 +134,44 @@ def by_windows_transpose(x, kernel, strides):  # as `folded_transpose`
 # %% ../../nbs/networks/07_convolutions.ipynb #3f2a9c02
 HEAVY = 2**16  # weights for each position
 
+
 def heavy(kernel, positions):  # (high, wide, …); height · width of the narrow side
     "Is the layer one for windows?"
     return kernel.shape.num_elements() >= HEAVY * positions
 
+
 LONG, FEWEST = 2**24, 64  # products of numbers for each tap; steps
+
 
 def in_three(kernel, steps):  # (1, taps, …)
     "Does a layer repay the sums?"
     _, taps, *channels = kernel.shape
-    return taps % 2 == 1 and taps > 3 and steps % 2 == 0 and steps >= FEWEST and channels[0] * channels[1] * steps >= LONG
+    return (
+        taps % 2 == 1
+        and taps > 3
+        and steps % 2 == 0
+        and steps >= FEWEST
+        and channels[0] * channels[1] * steps >= LONG
+    )
 
-def convolved(x, kernel):  # (batch, 1, steps + taps − 1, channels), padded; (1, taps, channels, outputs)
+
+def convolved(
+    x, kernel
+):  # (batch, 1, steps + taps − 1, channels), padded; (1, taps, channels, outputs)
     "A convolution with stride 1: (batch, 1, steps, outputs)."
-    if in_three(kernel, x.shape[2] - kernel.shape[1] + 1): return by_three(x, kernel)
-    if heavy(kernel, x.shape[2] - kernel.shape[1] + 1): return one_product(x, kernel, (1, 1))
+    if in_three(kernel, x.shape[2] - kernel.shape[1] + 1):
+        return by_three(x, kernel)
+    if heavy(kernel, x.shape[2] - kernel.shape[1] + 1):
+        return one_product(x, kernel, (1, 1))
     return tf.nn.conv2d(x, kernel, 1, "VALID")
 
 # %% ../../nbs/networks/07_convolutions.ipynb #3dd5322c
 def two(x, axis=2):  # (batch, height, width, channels); an even number on the axis, 1 or 2
     "The even and the odd steps."
     sizes = [-1, *x.shape[1:]]
-    sizes[axis:axis + 2] = sizes[axis] // 2, 2 * sizes[axis + 1]
+    sizes[axis : axis + 2] = sizes[axis] // 2, 2 * sizes[axis + 1]
     return tf.split(tf.reshape(x, sizes), 2, axis + 1)
+
 
 def woven(even, odd, axis=2):
     "The inverse."
@@ -123,10 +179,17 @@ def woven(even, odd, axis=2):
     sizes[axis] *= 2
     return tf.reshape(tf.concat([even, odd], axis + 1), sizes)
 
+
 def two_kernels(kernel):  # (1, taps, channels, outputs), an odd number of taps
     "The even and the odd taps; of these, the last is nought."
     _, taps, *rest = kernel.shape
-    return tf.unstack(tf.reshape(tf.pad(kernel, [[0, 0], [0, 1], [0, 0], [0, 0]]), (1, (taps + 1) // 2, 2, *rest)), axis=2)
+    return tf.unstack(
+        tf.reshape(
+            tf.pad(kernel, [[0, 0], [0, 1], [0, 0], [0, 0]]), (1, (taps + 1) // 2, 2, *rest)
+        ),
+        axis=2,
+    )
+
 
 def by_three(x, kernel):  # as `convolved`; an odd number of taps, an even one of steps
     "The same with three convolutions half as long."
@@ -140,11 +203,18 @@ def by_three(x, kernel):  # as `convolved`; an odd number of taps, an even one o
 def convolved_transpose(x, kernel):  # (batch, 1, steps, channels); (1, taps, outputs, channels)
     "The adjoint of `convolved`: (batch, 1, steps + taps − 1, outputs)."
     (_, taps, outputs, _), steps = kernel.shape, x.shape[2]
-    if in_three(kernel, steps): return by_three_transpose(x, kernel)
-    if heavy(kernel, steps): return one_product_transpose(x, kernel, (1, 1))
-    return tf.nn.conv2d_transpose(x, kernel, (tf.shape(x)[0], 1, steps + taps - 1, outputs), 1, "VALID")
+    if in_three(kernel, steps):
+        return by_three_transpose(x, kernel)
+    if heavy(kernel, steps):
+        return one_product_transpose(x, kernel, (1, 1))
+    return tf.nn.conv2d_transpose(
+        x, kernel, (tf.shape(x)[0], 1, steps + taps - 1, outputs), 1, "VALID"
+    )
 
-def by_three_transpose(x, kernel):  # as `convolved_transpose`; an odd number of taps, an even one of steps
+
+def by_three_transpose(
+    x, kernel
+):  # as `convolved_transpose`; an odd number of taps, an even one of steps
     "The same with three half as long."
     (even, odd), (first, second) = two(x), two_kernels(kernel)
     last = kernel.shape[1] // 2
@@ -157,8 +227,11 @@ def by_three_transpose(x, kernel):  # as `convolved_transpose`; an odd number of
 def fours(x, axis):  # (batch, height, width, channels); an even number on the axis, at least 4
     "What the four products of each two outputs take, half as many less one on the axis."
     (even, odd), n = two(x, axis), x.shape[axis] // 2 - 1
-    first, second, third, fourth = (part(half, axis, begin, n) for begin in (0, 1) for half in (even, odd))
+    first, second, third, fourth = (
+        part(half, axis, begin, n) for begin in (0, 1) for half in (even, odd)
+    )
     return [first - third, second + third, third - second, second - fourth]
+
 
 def four_kernels(kernel, axis):  # three on the axis
     "What they are multiplied with."
@@ -166,140 +239,248 @@ def four_kernels(kernel, axis):  # three on the axis
     outer = first + third
     return [first, (outer + second) / 2, (outer - second) / 2, third]
 
+
 def pairs(first, second, third, fourth, axis):  # the products
     "The outputs."
     return woven(first + second + third, second - third - fourth, axis)
 
+
 def squares(x, strides):  # (batch, height, width, channels); (down, across)
     "Steps of both sides as channels: (batch, height / down, width / across, down·across·channels)."
     (down, across), (_, height, width, channels) = strides, x.shape
-    return tf.concat(tf.unstack(tf.reshape(x, (-1, height // down, down, width // across, across * channels)), axis=2), -1)
+    return tf.concat(
+        tf.unstack(
+            tf.reshape(x, (-1, height // down, down, width // across, across * channels)), axis=2
+        ),
+        -1,
+    )
+
 
 def sixteen_kernels(kernel, strides):  # (3·down, 3·across, channels, outputs); (down, across)
     "(16, down·across·channels, outputs)."
     (down, across), (*_, channels, outputs) = strides, kernel.shape
-    kernel = tf.transpose(tf.reshape(kernel, (3, down, 3, across * channels, outputs)), (0, 2, 1, 3, 4))
+    kernel = tf.transpose(
+        tf.reshape(kernel, (3, down, 3, across * channels, outputs)), (0, 2, 1, 3, 4)
+    )
     kernel = tf.reshape(kernel, (3, 3, down * across * channels, outputs))
     return tf.stack([one for column in four_kernels(kernel, 1) for one in four_kernels(column, 0)])
 
-def by_sixteen(x, kernel, strides):  # as `folded`; the kernel thrice the strides, an even number of outputs along both sides
+
+def by_sixteen(
+    x, kernel, strides
+):  # as `folded`; the kernel thrice the strides, an even number of outputs along both sides
     "The same convolution with sixteen products for each square of four outputs."
     x = tf.pad(squares(x, strides), margins((3, 3), (1, 1)))
     seen = tf.stack([one for column in fours(x, 2) for one in fours(column, 1)])
     found = tf.reshape(seen, (16, -1, seen.shape[-1])) @ sixteen_kernels(kernel, strides)
     found = tf.unstack(tf.reshape(found, (16, -1, *seen.shape[2:4], kernel.shape[-1])))
-    return pairs(*(pairs(*found[k:k + 4], 1) for k in range(0, 16, 4)), 2)
+    return pairs(*(pairs(*found[k : k + 4], 1) for k in range(0, 16, 4)), 2)
 
 # %% ../../nbs/networks/07_convolutions.ipynb #8378d32a
 def fours_transpose(first, second, third, fourth, axis):
     "The adjoint of `fours`."
-    return woven(overlapped([first, second + third - first], axis), overlapped([second - third + fourth, -fourth], axis), axis)
+    return woven(
+        overlapped([first, second + third - first], axis),
+        overlapped([second - third + fourth, -fourth], axis),
+        axis,
+    )
+
 
 def pairs_transpose(y, axis):  # (batch, height, width, channels)
     "The adjoint of `pairs`."
     even, odd = two(y, axis)
     return [even, even + odd, even - odd, -odd]
 
+
 def squares_transpose(x, strides):
     "The adjoint of `squares`, and its inverse."
     (down, across), (_, height, width, channels) = strides, x.shape
-    rows = [tf.reshape(row, (-1, height, across * width, channels // (down * across))) for row in tf.split(x, down, -1)]
-    return tf.reshape(tf.stack(rows, 2), (-1, down * height, across * width, channels // (down * across)))
+    rows = [
+        tf.reshape(row, (-1, height, across * width, channels // (down * across)))
+        for row in tf.split(x, down, -1)
+    ]
+    return tf.reshape(
+        tf.stack(rows, 2), (-1, down * height, across * width, channels // (down * across))
+    )
 
-def by_sixteen_transpose(x, kernel, strides):  # as `folded_transpose`; the kernel thrice the strides, an even number of inputs along both sides
+
+def by_sixteen_transpose(
+    x, kernel, strides
+):  # as `folded_transpose`; the kernel thrice the strides, an even number of inputs along both sides
     "The same transposed convolution with sixteen products for each square of four inputs."
     seen = tf.stack([one for column in pairs_transpose(x, 2) for one in pairs_transpose(column, 1)])
     kernels = sixteen_kernels(kernel, strides)
     found = tf.matmul(tf.reshape(seen, (16, -1, seen.shape[-1])), kernels, transpose_b=True)
     found = tf.unstack(tf.reshape(found, (16, -1, *seen.shape[2:4], kernels.shape[1])))
-    found = fours_transpose(*(fours_transpose(*found[k:k + 4], 1) for k in range(0, 16, 4)), 2)
+    found = fours_transpose(*(fours_transpose(*found[k : k + 4], 1) for k in range(0, 16, 4)), 2)
     return squares_transpose(trimmed(found, (3, 3), (1, 1)), strides)
+
 
 MANY, OFTEN, LARGE = 2**13, 2**20, 2**8  # channels times outputs; times positions; positions
 
-def in_sixteen(kernel, strides, size):  # (high, wide, …); (down, across); (height, width) of the narrow side
+
+def in_sixteen(
+    kernel, strides, size
+):  # (high, wide, …); (down, across); (height, width) of the narrow side
     "Does a layer repay the sums?"
     (down, across), (high, wide, channels, outputs), (height, width) = strides, kernel.shape, size
     may = high == 3 * down and wide == 3 * across and height % 2 == width % 2 == 0
-    return may and channels * outputs >= MANY and channels * outputs * height * width >= OFTEN and height * width <= LARGE
+    return (
+        may
+        and channels * outputs >= MANY
+        and channels * outputs * height * width >= OFTEN
+        and height * width <= LARGE
+    )
 
 # %% ../../nbs/networks/07_convolutions.ipynb #9f7a7cd5
 def convolve(x, kernel, strides):  # as `folded`
     "Whichever is faster."
-    (down, across), (high, wide, channels, outputs), (_, height, width, _) = strides, kernel.shape, x.shape
+    (down, across), (high, wide, channels, outputs), (_, height, width, _) = (
+        strides,
+        kernel.shape,
+        x.shape,
+    )
     as_columns = tf.reshape(kernel, (high, wide // across, across * channels, outputs))
     if high == 1 and in_three(as_columns, width // across):
-        return convolved(tf.pad(tf.reshape(x, (-1, 1, width // across, across * channels)), margins((1, wide // across), (1, 1))), as_columns)
-    if in_sixteen(kernel, strides, (height // down, width // across)): return by_sixteen(x, kernel, strides)
-    return (by_windows if heavy(kernel, height * width // (down * across)) else folded)(x, kernel, strides)
+        return convolved(
+            tf.pad(
+                tf.reshape(x, (-1, 1, width // across, across * channels)),
+                margins((1, wide // across), (1, 1)),
+            ),
+            as_columns,
+        )
+    if in_sixteen(kernel, strides, (height // down, width // across)):
+        return by_sixteen(x, kernel, strides)
+    return (by_windows if heavy(kernel, height * width // (down * across)) else folded)(
+        x, kernel, strides
+    )
+
 
 def convolve_transpose(x, kernel, strides):  # as `folded_transpose`
     "Whichever is faster."
-    (_, across), (high, wide, outputs, channels), (_, height, width, _) = strides, kernel.shape, x.shape
+    (_, across), (high, wide, outputs, channels), (_, height, width, _) = (
+        strides,
+        kernel.shape,
+        x.shape,
+    )
     as_columns = tf.reshape(kernel, (high, wide // across, across * outputs, channels))
     if high == 1 and in_three(as_columns, width):
-        return tf.reshape(trimmed(convolved_transpose(x, as_columns), (1, wide // across), (1, 1)), (-1, 1, across * width, outputs))
-    if in_sixteen(kernel, strides, (height, width)): return by_sixteen_transpose(x, kernel, strides)
-    return (by_windows_transpose if heavy(kernel, height * width) else folded_transpose)(x, kernel, strides)
+        return tf.reshape(
+            trimmed(convolved_transpose(x, as_columns), (1, wide // across), (1, 1)),
+            (-1, 1, across * width, outputs),
+        )
+    if in_sixteen(kernel, strides, (height, width)):
+        return by_sixteen_transpose(x, kernel, strides)
+    return (by_windows_transpose if heavy(kernel, height * width) else folded_transpose)(
+        x, kernel, strides
+    )
 
 # %% ../../nbs/networks/07_convolutions.ipynb #df563f29
 def bent(x, slope):  # any shape; of what is below 0
     "Leaky ReLU; of its gradient, only what is linear in the gradient above it can be differentiated, which is all there is."
+
     @tf.custom_gradient
     def compute(x):
-        def backward(above): return tf.raw_ops.LeakyReluGrad(gradients=above, features=tf.stop_gradient(x), alpha=slope)
+        def backward(above):
+            return tf.raw_ops.LeakyReluGrad(
+                gradients=above, features=tf.stop_gradient(x), alpha=slope
+            )
+
         return tf.nn.leaky_relu(x, slope), backward
+
     return compute(x)
+
 
 @keras.saving.register_keras_serializable("audiosynth")
 class LeakyReLU(layers.LeakyReLU):
     "`keras.layers.LeakyReLU`, for networks whose gradient is differentiated."
-    def call(self, x): return bent(x, self.negative_slope)
+
+    def call(self, x):
+        return bent(x, self.negative_slope)
+
 
 @keras.saving.register_keras_serializable("audiosynth")
 class ReLU(layers.ReLU):
     "`keras.layers.ReLU` without further settings, for the same networks."
-    def call(self, x): return bent(x, 0.0)
 
+    def call(self, x):
+        return bent(x, 0.0)
 
 # %% ../../nbs/networks/07_convolutions.ipynb #42a54773
-def foldable(layer, size, leads=False):  # a convolution; its (height, width) or (length,); does it make its input longer?
+def foldable(
+    layer, size, leads=False
+):  # a convolution; its (height, width) or (length,); does it make its input longer?
     "May the layer be computed folded?"
-    def fits(n, wide, across): return n is not None and wide % across == 0 and (wide - across) % (2 * across) == 0 and (leads or n % across == 0)
-    plain = layer.padding == "same" and layer.data_format == "channels_last" and set(layer.dilation_rate) == {1} and getattr(layer, "groups", 1) == 1
-    return (plain and max(layer.strides) > 1 and all(map(fits, size, layer.kernel_size, layer.strides))
-            and getattr(layer, "output_padding", None) is None and not tf.config.list_physical_devices("GPU"))
+
+    def fits(n, wide, across):
+        return (
+            n is not None
+            and wide % across == 0
+            and (wide - across) % (2 * across) == 0
+            and (leads or n % across == 0)
+        )
+
+    plain = (
+        layer.padding == "same"
+        and layer.data_format == "channels_last"
+        and set(layer.dilation_rate) == {1}
+        and getattr(layer, "groups", 1) == 1
+    )
+    return (
+        plain
+        and max(layer.strides) > 1
+        and all(map(fits, size, layer.kernel_size, layer.strides))
+        and getattr(layer, "output_padding", None) is None
+        and not tf.config.list_physical_devices("GPU")
+    )
+
 
 def _as_picture(way, x, layer):
     "Compute with a layer's kernel; a waveform as a picture of height 1."
     kernel = tf.convert_to_tensor(layer.kernel)
-    if layer.rank == 2: return way(x, kernel, layer.strides)
-    return tf.squeeze(way(tf.expand_dims(x, 1), tf.expand_dims(kernel, 0), (1, *layer.strides)), 1)  # a slice's gradient would copy
+    if layer.rank == 2:
+        return way(x, kernel, layer.strides)
+    return tf.squeeze(
+        way(tf.expand_dims(x, 1), tf.expand_dims(kernel, 0), (1, *layer.strides)), 1
+    )  # a slice's gradient would copy
+
 
 def _finish(layer, y):
     "Bias and activation."
-    if layer.use_bias: y = y + tf.convert_to_tensor(layer.bias)
+    if layer.use_bias:
+        y = y + tf.convert_to_tensor(layer.bias)
     return y if layer.activation is None else layer.activation(y)
 
 # %% ../../nbs/networks/07_convolutions.ipynb #b2129fd3
 class _Shorter:
     def call(self, x):
-        if not foldable(self, x.shape[1:-1]): return super().call(x)
+        if not foldable(self, x.shape[1:-1]):
+            return super().call(x)
         return _finish(self, _as_picture(convolve, x, self))
+
 
 class _Longer:
     def call(self, x):
-        if not foldable(self, x.shape[1:-1], leads=True): return super().call(x)
+        if not foldable(self, x.shape[1:-1], leads=True):
+            return super().call(x)
         return _finish(self, _as_picture(convolve_transpose, x, self))
 
-@keras.saving.register_keras_serializable("audiosynth")
-class Conv1D(_Shorter, layers.Conv1D): "`keras.layers.Conv1D`."
 
 @keras.saving.register_keras_serializable("audiosynth")
-class Conv2D(_Shorter, layers.Conv2D): "`keras.layers.Conv2D`."
+class Conv1D(_Shorter, layers.Conv1D):
+    "`keras.layers.Conv1D`."
+
 
 @keras.saving.register_keras_serializable("audiosynth")
-class Conv1DTranspose(_Longer, layers.Conv1DTranspose): "`keras.layers.Conv1DTranspose`."
+class Conv2D(_Shorter, layers.Conv2D):
+    "`keras.layers.Conv2D`."
+
 
 @keras.saving.register_keras_serializable("audiosynth")
-class Conv2DTranspose(_Longer, layers.Conv2DTranspose): "`keras.layers.Conv2DTranspose`."
+class Conv1DTranspose(_Longer, layers.Conv1DTranspose):
+    "`keras.layers.Conv1DTranspose`."
+
+
+@keras.saving.register_keras_serializable("audiosynth")
+class Conv2DTranspose(_Longer, layers.Conv2DTranspose):
+    "`keras.layers.Conv2DTranspose`."

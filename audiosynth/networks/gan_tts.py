@@ -7,63 +7,95 @@ __all__ = ['GBLOCKS', 'RANDOM_WINDOWS', 'TTS_STEPS', 'DBLOCKS', 'generator_block
            'window_critic']
 
 # %% ../../nbs/networks/05_gan_tts.ipynb #d07535ce
+import keras
 from keras import layers
 
-import keras
-
-from .convolutions import ReLU
 from ..data.files import InputError
 from .conditioning import LATENT, Modulate, critic_outputs, latent_inputs
+from .convolutions import ReLU
 from .wavegan import WIDTH, start_of
 
 # %% ../../nbs/networks/05_gan_tts.ipynb #b6a7205c
-def _turn(h, code, longer=1):  # (batch, steps, channels); (batch, latent); how many times longer it becomes
+def _turn(
+    h, code, longer=1
+):  # (batch, steps, channels); (batch, latent); how many times longer it becomes
     "Steered by the latent, rectified, and repeated."
     h = layers.ReLU()(Modulate()([h, layers.Dense(2 * h.shape[-1])(code)]))
     return layers.UpSampling1D(longer)(h) if longer > 1 else h
 
+
 def _dilated(h, channels, apart=1, taps=3):
     "A convolution whose taps lie so many steps apart."
-    return layers.Conv1D(channels, taps, dilation_rate=apart, padding="same", kernel_initializer="orthogonal")(h)
+    return layers.Conv1D(
+        channels, taps, dilation_rate=apart, padding="same", kernel_initializer="orthogonal"
+    )(h)
 
-def generator_block(h, code, channels, longer):  # (batch, steps, …) → (batch, longer·steps, channels)
+
+def generator_block(
+    h, code, channels, longer
+):  # (batch, steps, …) → (batch, longer·steps, channels)
     "GAN-TTS's GBlock."
     short = layers.UpSampling1D(longer)(h) if longer > 1 else h
-    if channels != h.shape[-1]: short = _dilated(short, channels, taps=1)
+    if channels != h.shape[-1]:
+        short = _dilated(short, channels, taps=1)
     h = _dilated(_turn(h, code, longer), channels)
     h = layers.Add()([short, _dilated(_turn(h, code), channels, 2)])
-    return layers.Add()([h, _dilated(_turn(_dilated(_turn(h, code), channels, 4), code), channels, 8)])
+    return layers.Add()(
+        [h, _dilated(_turn(_dilated(_turn(h, code), channels, 4), code), channels, 8)]
+    )
 
 # %% ../../nbs/networks/05_gan_tts.ipynb #0e5c7f80
-GBLOCKS = ((12, 1), (12, 1), (6, 2), (6, 2), (6, 2), (3, 4), (1.5, 4))  # channels in widths; how many times longer
+GBLOCKS = (
+    (12, 1),
+    (12, 1),
+    (6, 2),
+    (6, 2),
+    (6, 2),
+    (3, 4),
+    (1.5, 4),
+)  # channels in widths; how many times longer
+
 
 def gan_tts_generator(shape, *, width=WIDTH, latent=LATENT, labels=0):  # shape (samples, 1)
     "GAN-TTS's generator (Bińkowski et al. 2019) without its linguistic features, −1..1."
     stretch = 1
-    for _, longer in GBLOCKS: stretch *= longer
+    for _, longer in GBLOCKS:
+        stretch *= longer
     (start,), deep = start_of(shape[:1], stretch), int(GBLOCKS[0][0] * width)
     inputs, code = latent_inputs(latent, labels)
     h = _dilated(layers.Reshape((start, deep))(layers.Dense(start * deep)(code)), deep)
-    for channels, longer in GBLOCKS: h = generator_block(h, code, int(channels * width), longer)
+    for channels, longer in GBLOCKS:
+        h = generator_block(h, code, int(channels * width), longer)
     h = layers.Conv1D(shape[-1], 3, padding="same", activation="tanh")(layers.ReLU()(h))
     return keras.Model(inputs, h, name="generator")
 
 # %% ../../nbs/networks/05_gan_tts.ipynb #c48ae6f5
 RANDOM_WINDOWS = (240, 480, 960, 1920, 3600)  # samples
-TTS_STEPS = RANDOM_WINDOWS[0]                     # of every window, inside its critic
+TTS_STEPS = RANDOM_WINDOWS[0]  # of every window, inside its critic
 DBLOCKS = ((1, 1), (2, 5), (4, 3), (4, 1), (4, 1))  # channels in widths; how many times shorter
 
-def critic_block(h, channels, shorter, first=False):  # (batch, steps, …) → (batch, steps // shorter, channels)
+
+def critic_block(
+    h, channels, shorter, first=False
+):  # (batch, steps, …) → (batch, steps // shorter, channels)
     "GAN-TTS's DBlock."
-    def pool(h): return layers.AveragePooling1D(shorter)(h) if shorter > 1 else h
+
+    def pool(h):
+        return layers.AveragePooling1D(shorter)(h) if shorter > 1 else h
+
     short = pool(_dilated(h, channels, taps=1))
     h = _dilated(pool(h) if first else ReLU()(pool(h)), channels)
     return layers.Add()([short, _dilated(ReLU()(h), channels, 2)])
 
+
 def window_critic(shape, *, width=WIDTH, labels=0):  # shape (samples of the window, 1)
     "One of GAN-TTS's unconditional random-window critics."
-    if shape[0] % TTS_STEPS: raise InputError(f"window of {shape[0]} samples: not a multiple of {TTS_STEPS}, which this critic needs; use {RANDOM_WINDOWS}")
+    if shape[0] % TTS_STEPS:
+        raise InputError(
+            f"window of {shape[0]} samples: not a multiple of {TTS_STEPS}, which this critic needs; use {RANDOM_WINDOWS}"
+        )
     x = keras.Input(shape, name="x")
     h = layers.Reshape((TTS_STEPS, shape[0] // TTS_STEPS * shape[1]))(x)
-    for i, (channels, shorter) in enumerate(DBLOCKS): h = critic_block(h, channels * width, shorter, first=i == 0)
+    for i, (channels, shorter) in enumerate(DBLOCKS):
+        h = critic_block(h, channels * width, shorter, first=i == 0)
     return critic_outputs(x, layers.GlobalAveragePooling1D()(ReLU()(h)), labels)

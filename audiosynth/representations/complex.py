@@ -13,17 +13,29 @@ import numpy as np
 import tensorflow as tf
 from fastcore.basics import patch
 
-from .base import LinearPicture, Picture
 from ..data.files import InputError
+from .base import LinearSpectrogram, Spectrogram
 from .phase_reconstruction import griffin_lim
-from .stft import EPSILON, hz_to_mel, istft, log_magnitude, magnitude_of, mel_inverse, mel_matrix, mel_to_hz, stft, window_samples
+from audiosynth.representations.stft import (
+    EPSILON,
+    hz_to_mel,
+    log_magnitude,
+    magnitude_of,
+    mel_inverse,
+    mel_matrix,
+    mel_to_hz,
+    stft,
+    window_samples,
+)
 
 # %% ../../nbs/representations/05_complex.ipynb #0f646e75
 QUIET_BIN = 1e-3  # of the loudest bin's peak
 
+
 @dataclass(eq=False)
-class RealImaginary(LinearPicture):
+class RealImaginary(LinearSpectrogram):
     "(frames, frame // 2, 2): the STFT; bin 0's imaginary place holds the last bin, so the round trip is exact."
+
     name = "stft"
     components = ("real", "imaginary")
 
@@ -32,15 +44,24 @@ class RealImaginary(LinearPicture):
         return {"peak": (self.frame // 2 + 1,)}
 
     def fit(self, waves):
-        peak = np.max([*self.measured(waves, lambda wave: tf.reduce_max(tf.abs(stft(wave, **self.analysis)), [0, 1]))], axis=0)
-        self.statistics["peak"] = np.maximum(peak, QUIET_BIN * max(peak.max(), QUIET_BIN)).astype(np.float32)
+        peak = np.max(
+            [
+                *self.measured(
+                    waves, lambda wave: tf.reduce_max(tf.abs(stft(wave, **self.analysis)), [0, 1])
+                )
+            ],
+            axis=0,
+        )
+        self.statistics["peak"] = np.maximum(peak, QUIET_BIN * max(peak.max(), QUIET_BIN)).astype(
+            np.float32
+        )
         self._graph = None
         return self
 
     @property
     def scale(self):  # (bins, 2): what 1 stands for
         peak = self.statistics["peak"]
-        scale = np.stack([peak, peak], axis=-1)[:self.bins]
+        scale = np.stack([peak, peak], axis=-1)[: self.bins]
         if not self.nyquist:
             scale[0, 1] = peak[-1]
         return scale
@@ -51,14 +72,18 @@ def from_spectrum(self: RealImaginary, spectrum):  # (batch, frames, frame // 2 
     real, imaginary = tf.math.real(spectrum), tf.math.imag(spectrum)
     if not self.nyquist:
         imaginary = tf.concat([real[..., -1:], imaginary[..., 1:-1]], axis=-1)
-    return tf.stack([real[..., :self.bins], imaginary], axis=-1) / self.scale
+    return tf.stack([real[..., : self.bins], imaginary], axis=-1) / self.scale
+
 
 @patch
 def spectrum(self: RealImaginary, x):  # the inverse
     real, imaginary = tf.unstack(x * self.scale, axis=-1)
     if not self.nyquist:
         last, nothing = imaginary[..., :1], tf.zeros_like(imaginary[..., :1])
-        real, imaginary = tf.concat([real, last], -1), tf.concat([nothing, imaginary[..., 1:], nothing], -1)
+        real, imaginary = (
+            tf.concat([real, last], -1),
+            tf.concat([nothing, imaginary[..., 1:], nothing], -1),
+        )
     return tf.complex(real, imaginary)
 
 # %% ../../nbs/representations/05_complex.ipynb #91d920c7
@@ -68,6 +93,7 @@ def half_turns(
     imaginary,  # the same shape
 ):  # the same shape, −1…1
     "The angle as a share of π, with a finite gradient everywhere; 0 where there is nothing."
+
     def gradient(upstream):
         share = upstream / (math.pi * (real**2 + imaginary**2 + EPSILON))
         return -imaginary * share, real * share
@@ -86,8 +112,9 @@ def polar(
 
 # %% ../../nbs/representations/05_complex.ipynb #4667a5f1
 @dataclass(eq=False)
-class MagPhase(LinearPicture):
+class MagPhase(LinearSpectrogram):
     "(frames, frame // 2, 2): log-magnitude, three deviations being 1, and phase in half turns."
+
     name = "mag_phase"
     components = ("magnitude", "phase")
 
@@ -96,7 +123,9 @@ class MagPhase(LinearPicture):
         return {"mean": (self.bins,), "deviation": (self.bins,)}
 
     def fit(self, waves):
-        return self.fit_moments(waves, lambda wave: self.kept(log_magnitude(stft(wave, **self.analysis))))
+        return self.fit_moments(
+            waves, lambda wave: self.kept(log_magnitude(stft(wave, **self.analysis)))
+        )
 
     def drawn(self, turned):  # half turns (batch, frames, bins) → what the second channel holds
         return turned
@@ -114,6 +143,7 @@ def from_spectrum(self: MagPhase, spectrum):  # (batch, frames, frame // 2 + 1) 
     turned = half_turns(tf.math.real(kept), tf.math.imag(kept))
     return tf.stack([self.normalise(log_magnitude(kept)), self.drawn(turned)], axis=-1)
 
+
 @patch
 def spectrum(self: MagPhase, x):  # the inverse
     return self.whole(polar(self.log_level(x), self.turned(x[..., 1])))
@@ -122,6 +152,7 @@ def spectrum(self: MagPhase, x):  # the inverse
 @dataclass(eq=False)
 class MagIF(MagPhase):
     "(frames, frame // 2, 2): log-magnitude and instantaneous frequency, half turns a hop (Engel and others 2019)."
+
     name = "mag_if"
     components = ("magnitude", "frequency")
 
@@ -135,8 +166,9 @@ class MagIF(MagPhase):
 
 # %% ../../nbs/representations/05_complex.ipynb #8967bd2a
 @dataclass(eq=False)
-class MelMagIF(Picture):
+class MelMagIF(Spectrogram):
     "(frames, mels, 2): mel log-magnitude, and the mean phase step of what each filter hears, weighted by energy."
+
     frame: int = 1024  # samples
     mels: int = 128
     low_hz: float = 40.0
@@ -148,7 +180,13 @@ class MelMagIF(Picture):
 
     def __post_init__(self):
         super().__post_init__()
-        self.matrix = mel_matrix(bins=self.frame // 2 + 1, rate=self.rate, mels=self.mels, low_hz=self.low_hz, high_hz=self.high_hz)
+        self.matrix = mel_matrix(
+            bins=self.frame // 2 + 1,
+            rate=self.rate,
+            mels=self.mels,
+            low_hz=self.low_hz,
+            high_hz=self.high_hz,
+        )
 
     @property
     def fitted(self):
@@ -166,25 +204,41 @@ def _encode(self: MelMagIF, wave):
     spectrum = stft(wave, **self.analysis)
     before, after = spectrum[:, :-1], spectrum[:, 1:]
     step = after * tf.math.conj(before)  # its angle is the step of the phase
-    frequency = half_turns(tf.matmul(tf.math.real(step), self.matrix), tf.matmul(tf.math.imag(step), self.matrix))
-    frequency = tf.concat([frequency[:, :1], frequency], axis=1)  # nothing stands before the first frame
+    frequency = half_turns(
+        tf.matmul(tf.math.real(step), self.matrix), tf.matmul(tf.math.imag(step), self.matrix)
+    )
+    frequency = tf.concat(
+        [frequency[:, :1], frequency], axis=1
+    )  # nothing stands before the first frame
     return tf.stack([self.normalise(self.level(wave)), frequency], axis=-1)
+
 
 @patch
 def _decode(self: MelMagIF, x, seed):
     mel = tf.exp(self.denormalise(x[..., 0]))
     turn, power = math.pi * x[..., 1], mel**2
-    cosine, sine = (tf.matmul(power * f(turn), self.matrix, transpose_b=True) for f in (tf.cos, tf.sin))
+    cosine, sine = (
+        tf.matmul(power * f(turn), self.matrix, transpose_b=True) for f in (tf.cos, tf.sin)
+    )
     step = tf.cast(half_turns(cosine, sine), tf.float64)
-    bins = tf.range(step.shape[-1], dtype=tf.float64)  # frames count time from their first sample: −π a bin
+    bins = tf.range(
+        step.shape[-1], dtype=tf.float64
+    )  # frames count time from their first sample: −π a bin
     turned = tf.cumsum(step, axis=1) - step[:, :1] + bins
     turned = tf.cast(turned - 2 * tf.round(turned / 2), tf.float32)
-    return griffin_lim(mel_inverse(mel, self.matrix), **self.analysis, samples=self.samples, first=math.pi * turned, iterations=self.iterations)
+    return griffin_lim(
+        mel_inverse(mel, self.matrix),
+        **self.analysis,
+        samples=self.samples,
+        first=math.pi * turned,
+        iterations=self.iterations,
+    )
 
 # %% ../../nbs/representations/05_complex.ipynb #0230dbd5
 @dataclass(eq=False)
-class MelStft(Picture):
+class MelStft(Spectrogram):
     "(frames, mels, 2): the STFT seen through filters that are spaced in mel; `decode` solves for the waveform by least squares."
+
     mels: int = 256
     iterations: int = 20  # of conjugate gradients
     name = "mel_stft"
@@ -196,15 +250,19 @@ class MelStft(Picture):
         self.filters = _mel_filters(bins=self.frame // 2 + 1, rate=self.rate, mels=self.mels)
         widest, most = np.diff(_mel_centres(self.rate, self.mels)).max(), self.rate / self.hop
         if widest > most:
-            raise InputError(f"{self.name}: {self.mels} mel filters lie up to {widest:.0f} Hz apart, and a hop of {self.hop} samples tells only {most:.0f} Hz; "
-                             "use more filters or a smaller hop")
+            raise InputError(
+                f"{self.name}: {self.mels} mel filters lie up to {widest:.0f} Hz apart, and a hop of {self.hop} samples tells only {most:.0f} Hz; "
+                "use more filters or a smaller hop"
+            )
 
     @property
     def fitted(self):
         return {"peak": (self.mels,)}
 
     def fit(self, waves):
-        measure = lambda wave: tf.sqrt(tf.reduce_max(tf.reduce_sum(self.heard(wave) ** 2, -1), [0, 1]))
+        measure = lambda wave: tf.sqrt(
+            tf.reduce_max(tf.reduce_sum(self.heard(wave) ** 2, -1), [0, 1])
+        )
         peak = np.max([*self.measured(waves, measure)], axis=0)
         self.statistics["peak"] = np.maximum(peak, 1e-3 * max(peak.max(), 1e-3)).astype(np.float32)
         self._graph = None
@@ -214,12 +272,17 @@ class MelStft(Picture):
 def _mel_centres(rate, mels):  # (mels,) Hz
     return mel_to_hz(np.linspace(0, hz_to_mel(rate / 2), mels))
 
+
 def _mel_filters(*, bins, rate, mels):  # (bins, mels) float32
     "Triangles from neighbour to neighbour, at least a bin to each side; signs that turn the frames' time to their middle."
     centre, bin_hz = _mel_centres(rate, mels), rate / 2 / (bins - 1)
     apart = np.gradient(centre)
-    triangle = np.maximum(0, 1 - np.abs(np.arange(bins)[:, None] * bin_hz - centre) / np.maximum(apart, bin_hz))
-    even = np.sqrt(apart / bin_hz / (triangle**2).sum(axis=0))  # together they hear every frequency about equally
+    triangle = np.maximum(
+        0, 1 - np.abs(np.arange(bins)[:, None] * bin_hz - centre) / np.maximum(apart, bin_hz)
+    )
+    even = np.sqrt(
+        apart / bin_hz / (triangle**2).sum(axis=0)
+    )  # together they hear every frequency about equally
     return (triangle * even * (-1.0) ** np.arange(bins)[:, None]).astype(np.float32)
 
 # %% ../../nbs/representations/05_complex.ipynb #ec628881
@@ -227,15 +290,24 @@ def _mel_filters(*, bins, rate, mels):  # (bins, mels) float32
 def heard(self: MelStft, wave):  # (batch, samples) → (batch, frames, mels, 2)
     "The filtered spectrum: linear in the waveform."
     spectrum = stft(wave, **self.analysis)
-    return tf.stack([tf.matmul(f(spectrum), self.filters) for f in (tf.math.real, tf.math.imag)], axis=-1)
+    return tf.stack(
+        [tf.matmul(f(spectrum), self.filters) for f in (tf.math.real, tf.math.imag)], axis=-1
+    )
+
 
 @patch
 def unheard(self: MelStft, x):  # the transpose of `heard`
-    real, imaginary = (tf.matmul(part, self.filters, transpose_b=True) for part in tf.unstack(x, axis=-1))
-    half = np.r_[1, np.full(self.frame // 2 - 1, 0.5), 1].astype(np.float32) * self.frame  # `irfft` mirrors the bins between
-    framed = tf.signal.irfft(tf.complex(real * half, imaginary * half), [self.frame]) * window_samples(self.window, self.frame)
+    real, imaginary = (
+        tf.matmul(part, self.filters, transpose_b=True) for part in tf.unstack(x, axis=-1)
+    )
+    half = (
+        np.r_[1, np.full(self.frame // 2 - 1, 0.5), 1].astype(np.float32) * self.frame
+    )  # `irfft` mirrors the bins between
+    framed = tf.signal.irfft(
+        tf.complex(real * half, imaginary * half), [self.frame]
+    ) * window_samples(self.window, self.frame)
     pad = (self.frame - self.hop) // 2
-    return tf.signal.overlap_and_add(framed, self.hop)[:, pad:pad + self.samples]
+    return tf.signal.overlap_and_add(framed, self.hop)[:, pad : pad + self.samples]
 
 # %% ../../nbs/representations/05_complex.ipynb #08ac69bc
 @patch
@@ -252,16 +324,23 @@ def balanced(self: MelStft, rest):  # (batch, samples) → the same
     state = [tf.constant(0), tf.zeros_like(rest), rest, rest]
     return tf.while_loop(lambda step, *_: step < self.iterations, better, state)[1]
 
+
 @patch
 def nearest_wave(self: MelStft, x):  # (batch, frames, mels, 2) → (batch, samples)
     "The wave that is heard most nearly as `x`, least squares. Its gradient is one more such solution."
-    solve = tf.custom_gradient(lambda x: (self.balanced(self.unheard(x)), lambda upstream: self.heard(self.balanced(upstream))))
+    solve = tf.custom_gradient(
+        lambda x: (
+            self.balanced(self.unheard(x)),
+            lambda upstream: self.heard(self.balanced(upstream)),
+        )
+    )
     return solve(x)
 
 # %% ../../nbs/representations/05_complex.ipynb #65ca8cbd
 @patch
 def _encode(self: MelStft, wave):
     return self.heard(wave) / self.statistics["peak"][:, None]
+
 
 @patch
 def _decode(self: MelStft, x, seed):

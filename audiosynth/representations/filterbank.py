@@ -16,13 +16,16 @@ from .stft import hz_to_mel
 # %% ../../nbs/representations/07_filterbank.ipynb #a86c267f
 GRID = 4096  # of the Fourier transforms that filters are looked at with
 
+
 def responses(filters):  # (window, filters)
     "|H|², (GRID // 2 + 1, filters), from 0 Hz to half the rate."
-    return np.abs(np.fft.rfft(np.asarray(filters, np.float64), GRID, axis=0))**2
+    return np.abs(np.fft.rfft(np.asarray(filters, np.float64), GRID, axis=0)) ** 2
+
 
 def centre_hz(filters, *, rate=16000):  # (window, filters); Hz
     "The frequency where each responds most, (filters,)."
     return responses(filters).argmax(0) * rate / GRID
+
 
 def bandwidth_hz(filters, *, rate=16000):
     "The equivalent rectangular bandwidth of each, (filters,); 0 for a filter of zeros."
@@ -33,6 +36,7 @@ def bandwidth_hz(filters, *, rate=16000):
 def by_frequency(filters):  # (window, filters)
     "The order of rising centre frequency; alike ones by their norm."
     return np.lexsort((np.linalg.norm(filters, axis=0), centre_hz(filters)))
+
 
 def by_distance(filters):
     "The order of rising distance from the filter with the smallest norm, which is the first."
@@ -45,27 +49,38 @@ def hz_to_erb(hz):
     "Hz to ERB-rate: how many equivalent rectangular bandwidths of hearing lie below (Glasberg and Moore 1990)."
     return 21.4 * np.log10(1 + 0.00437 * np.asarray(hz, np.float64))
 
+
 SCALES = {"linear": np.asarray, "mel": hz_to_mel, "erb": hz_to_erb}
 BANDS = 16
 
+
 def density(centres, *, rate=16000, bands=BANDS):  # (filters,) Hz
-    "How many filters each of some equal bands has, and would have if they were even on each of `SCALES`: {\"found\": (bands,), …}."
+    'How many filters each of some equal bands has, and would have if they were even on each of `SCALES`: {"found": (bands,), …}.'
     edges = np.linspace(0, rate / 2, bands + 1)
     found = np.histogram(centres, edges)[0]
-    return {"found": found} | {name: len(centres) * np.diff(scale(edges)) / (scale(edges[-1]) - scale(0.0)) for name, scale in SCALES.items()}
+    return {"found": found} | {
+        name: len(centres) * np.diff(scale(edges)) / (scale(edges[-1]) - scale(0.0))
+        for name, scale in SCALES.items()
+    }
+
 
 def scale_distance(centres, *, rate=16000):
     "How far the centres are from even on each scale: the share of them in other places (Kolmogorov's distance), 0..1."
+
     def apart(scale):
         place = np.sort(scale(np.asarray(centres, np.float64)) / scale(rate / 2))
         steps = np.arange(len(place) + 1) / len(place)
         return float(max((steps[1:] - place).max(), (place - steps[:-1]).max()))
+
     return {name: apart(scale) for name, scale in SCALES.items()}
 
 # %% ../../nbs/representations/07_filterbank.ipynb #2744fbb3
 TURNS = 256  # frequencies, from 0 to the block's half rate
 
-def polyphase(filters, hop, turns=TURNS):  # (window, filters); samples; how many frequencies, or which
+
+def polyphase(
+    filters, hop, turns=TURNS
+):  # (window, filters); samples; how many frequencies, or which
     "C(ω), (turns, filters, hop) complex128."
     filters = np.asarray(filters, np.float64)
     window, pieces = len(filters), -(-len(filters) // hop)
@@ -73,11 +88,13 @@ def polyphase(filters, hop, turns=TURNS):  # (window, filters); samples; how man
     omega = np.linspace(0, np.pi, turns) if np.ndim(turns) == 0 else np.asarray(turns)
     return np.einsum("ti,ihk->tkh", np.exp(1j * np.outer(omega, np.arange(pieces))), cut)
 
+
 def frame_bounds(filters, *, hop):
     "The smallest and the largest ‖Ax‖²/‖x‖² of any wave."
     c = polyphase(filters, hop)
     values = np.linalg.eigvalsh(np.conj(c.swapaxes(1, 2)) @ c)
     return max(float(values.min()), 0.0), float(values.max())
+
 
 def condition_number(filters, *, hop):
     "Of the linear part of an encoder, ≥ 1; infinite where something is not heard."
@@ -89,34 +106,64 @@ def inverse_distance(encoder, decoder, *, hop):  # (window, filters) twice
     "How far a decoder is from the pseudo-inverse of the encoder's linear part, 0..1, and how much louder it is: (distance, factor)."
     c, d = polyphase(encoder, hop), polyphase(decoder, hop)
     dual = np.conj(np.linalg.pinv(c).swapaxes(1, 2))
-    weight = np.r_[0.5, np.ones(TURNS - 2), 0.5][:, None, None]  # the circle's two ends count once, the frequencies between twice
+    weight = np.r_[0.5, np.ones(TURNS - 2), 0.5][
+        :, None, None
+    ]  # the circle's two ends count once, the frequencies between twice
     dot = lambda a, b: float((weight * (np.conj(a) * b).real).sum())
     across, size, own = dot(dual, d), dot(dual, dual), dot(d, d)
-    if not size or not own: raise InputError("a decoder or an encoder of zeros; train the basis first")
+    if not size or not own:
+        raise InputError("a decoder or an encoder of zeros; train the basis first")
     return float(np.sqrt(max(0.0, 1 - across**2 / (size * own)))), across / size
+
 
 def redundancy(filters, *, hop):
     "Numbers in a code for each sample."
     return filters.shape[1] / hop
 
 # %% ../../nbs/representations/07_filterbank.ipynb #52b3af78
-def noise_gain_db(wave, code, decoder, *, hop):  # (clips, samples); (clips, frames, filters), as the decoder takes it; (window, filters)
+def noise_gain_db(
+    wave, code, decoder, *, hop
+):  # (clips, samples); (clips, frames, filters), as the decoder takes it; (window, filters)
     "By how many dB the sound's SNR is better than the code's, with white noise on the code."
-    power, spread = np.mean(np.asarray(wave, np.float64)**2), np.var(np.asarray(code, np.float64))
-    if not power or not spread: raise InputError("the noise gain of silence: choose clips that sound")
-    return float(10 * np.log10(power * hop / (spread * (np.asarray(decoder, np.float64)**2).sum())))
+    power, spread = np.mean(np.asarray(wave, np.float64) ** 2), np.var(np.asarray(code, np.float64))
+    if not power or not spread:
+        raise InputError("the noise gain of silence: choose clips that sound")
+    return float(
+        10 * np.log10(power * hop / (spread * (np.asarray(decoder, np.float64) ** 2).sum()))
+    )
 
 # %% ../../nbs/representations/07_filterbank.ipynb #71d5e4e8
 def figures(
     basis,  # a `LearnedBasis` with filters
 ):  # dict that JSON can hold
     "What a learned basis is like: see the functions above. The frequencies are in the encoder's order."
-    encoder, decoder = (np.asarray(basis.statistics[name], np.float64) for name in ("encoder", "decoder"))
+    encoder, decoder = (
+        np.asarray(basis.statistics[name], np.float64) for name in ("encoder", "decoder")
+    )
     used = np.linalg.norm(encoder, axis=0) > 1e-3 * np.linalg.norm(encoder, axis=0).max()
     low, high = frame_bounds(encoder, hop=basis.hop)
     distance, factor = inverse_distance(encoder, decoder, hop=basis.hop)
-    parts = {name: {"centre_hz": centre_hz(part, rate=basis.rate).tolist(), "bandwidth_hz": bandwidth_hz(part, rate=basis.rate).tolist(),
-                    "distance_from_scale": scale_distance(centre_hz(part, rate=basis.rate), rate=basis.rate)} for name, part in (("encoder", encoder), ("decoder", decoder))}
+    parts = {
+        name: {
+            "centre_hz": centre_hz(part, rate=basis.rate).tolist(),
+            "bandwidth_hz": bandwidth_hz(part, rate=basis.rate).tolist(),
+            "distance_from_scale": scale_distance(
+                centre_hz(part, rate=basis.rate), rate=basis.rate
+            ),
+        }
+        for name, part in (("encoder", encoder), ("decoder", decoder))
+    }
     condition = condition_number(encoder, hop=basis.hop)
-    return {"filters": basis.filters, "window": basis.window, "hop": basis.hop, "rate_hz": basis.rate, "used": int(used.sum()), "redundancy": redundancy(encoder, hop=basis.hop),
-            "frame_bounds": [low, high], "condition": condition if np.isfinite(condition) else None, "inverse_distance": distance, "inverse_factor": factor, **parts}
+    return {
+        "filters": basis.filters,
+        "window": basis.window,
+        "hop": basis.hop,
+        "rate_hz": basis.rate,
+        "used": int(used.sum()),
+        "redundancy": redundancy(encoder, hop=basis.hop),
+        "frame_bounds": [low, high],
+        "condition": condition if np.isfinite(condition) else None,
+        "inverse_distance": distance,
+        "inverse_factor": factor,
+        **parts,
+    }

@@ -13,14 +13,15 @@ import numpy as np
 import tensorflow as tf
 from fastcore.basics import patch
 
-from .base import Representation
 from ..data.files import InputError
+from .base import Representation
 from .stft import overlap_add
 
 # %% ../../nbs/representations/06_learned_basis.ipynb #704c8e18
 def frame_count(samples, hop):
     "⌈samples / hop⌉."
     return -(-samples // hop)
+
 
 def framed(
     wave,  # (batch, samples)
@@ -30,38 +31,52 @@ def framed(
 ):  # (batch, frames, window)
     "The frames of clips of any length."
     samples = wave.shape[-1]
-    frames, pieces, before = frame_count(samples, hop), frame_count(window, hop), (window - hop) // 2
+    frames, pieces, before = (
+        frame_count(samples, hop),
+        frame_count(window, hop),
+        (window - hop) // 2,
+    )
     count = frames + pieces - 1
-    blocks = tf.reshape(tf.pad(wave, [[0, 0], [before, count * hop - before - samples]]), [-1, count, hop])
-    return tf.concat([blocks[:, i:i + frames] for i in range(pieces)], axis=-1)[..., :window]
+    blocks = tf.reshape(
+        tf.pad(wave, [[0, 0], [before, count * hop - before - samples]]), [-1, count, hop]
+    )
+    return tf.concat([blocks[:, i : i + frames] for i in range(pieces)], axis=-1)[..., :window]
 
 # %% ../../nbs/representations/06_learned_basis.ipynb #fade3027
 def analysed(
     wave,  # (batch, samples)
     encoder,  # (window, filters)
-    *, hop,  # samples
+    *,
+    hop,  # samples
 ):  # (batch, frames, filters), ≥ 0
     "The code of clips (Luo and Mesgarani 2019)."
     window, filters = encoder.shape
     frames = framed(wave, window=window, hop=hop)
-    return tf.reshape(tf.nn.relu(tf.reshape(frames, [-1, window]) @ encoder), [-1, frames.shape[1], filters])
+    return tf.reshape(
+        tf.nn.relu(tf.reshape(frames, [-1, window]) @ encoder), [-1, frames.shape[1], filters]
+    )
+
 
 def synthesised(
     code,  # (batch, frames, filters)
     decoder,  # (window, filters)
-    *, hop,  # samples
+    *,
+    hop,  # samples
     samples,  # of a clip: (frames − 1) · hop < samples ≤ frames · hop
 ):  # (batch, samples)
     "The sound of codes."
     window, filters = decoder.shape
     pieces = tf.matmul(tf.reshape(code, [-1, filters]), decoder, transpose_b=True)
     before = (window - hop) // 2
-    return overlap_add(tf.reshape(pieces, [-1, code.shape[1], window]), hop)[:, before:before + samples]
+    return overlap_add(tf.reshape(pieces, [-1, code.shape[1], window]), hop)[
+        :, before : before + samples
+    ]
 
 # %% ../../nbs/representations/06_learned_basis.ipynb #d1b3aed3
 @dataclass(eq=False)
 class LearnedBasis(Representation):
     "(frames, filters): how loud each learned filter sounds, the loudest of the training clips being 1."
+
     filters: int = 512
     window: int = 32  # samples
     hop: int = 16  # samples
@@ -71,11 +86,14 @@ class LearnedBasis(Representation):
     def __post_init__(self):
         super().__post_init__()
         if not 0 < self.hop <= self.window or self.filters < 1 or self.samples < 1:
-            raise InputError(f"a basis of {self.filters} filters of {self.window} samples, {self.hop} apart, for clips of {self.samples}: "
-                             "use at least one filter, and a hop from 1 to the window's length")
+            raise InputError(
+                f"a basis of {self.filters} filters of {self.window} samples, {self.hop} apart, for clips of {self.samples}: "
+                "use at least one filter, and a hop from 1 to the window's length"
+            )
 
     @property
-    def shape(self): return (frame_count(self.samples, self.hop), self.filters)
+    def shape(self):
+        return (frame_count(self.samples, self.hop), self.filters)
 
     @property
     def fitted(self):
@@ -86,21 +104,31 @@ class LearnedBasis(Representation):
         return analysed(wave, self.statistics["encoder"], hop=self.hop) / self.statistics["unit"]
 
     def _decode(self, x, seed):
-        return synthesised(x * self.statistics["unit"], self.statistics["decoder"], hop=self.hop, samples=self.samples)
+        return synthesised(
+            x * self.statistics["unit"],
+            self.statistics["decoder"],
+            hop=self.hop,
+            samples=self.samples,
+        )
 
 # %% ../../nbs/representations/06_learned_basis.ipynb #4d7d5891
 UNTRAINED = "a basis is learned before it is used: audiosynth train basis_plain --out RUN"
 SMALLEST = 1e-6  # unit of a basis whose clips are all silent
 
+
 @patch
 def fit(self: LearnedBasis, waves):
     "The unit of the code: its largest value. Raises `InputError` if there are no filters yet, or no clips."
-    if "encoder" not in self.statistics: raise InputError(f"{self.name}: {UNTRAINED}")
+    if "encoder" not in self.statistics:
+        raise InputError(f"{self.name}: {UNTRAINED}")
     encoder, largest = self.statistics["encoder"], None
     for wave in waves:
         code = analysed(tf.convert_to_tensor(wave, tf.float32), encoder, hop=self.hop)
         largest = max(largest or 0.0, float(tf.reduce_max(code)))
-    if largest is None: raise InputError(f"{self.name}: there are no training clips to fit to; prepare a dataset with a training split")
+    if largest is None:
+        raise InputError(
+            f"{self.name}: there are no training clips to fit to; prepare a dataset with a training split"
+        )
     self.statistics["unit"], self._graph = np.float32(max(largest, SMALLEST)), None
     return self
 
@@ -108,7 +136,8 @@ def fit(self: LearnedBasis, waves):
 def basis_of(
     encoder,  # (window, filters)
     decoder,  # (window, filters)
-    *, hop,  # samples
+    *,
+    hop,  # samples
     samples=2**14,  # of a clip
     rate=16000,  # Hz
     unit=1.0,  # code that becomes 1
@@ -119,9 +148,13 @@ def basis_of(
     made.statistics |= dict(encoder=encoder, decoder=decoder, unit=np.float32(unit))
     return made
 
+
 def for_clips(basis, *, samples, rate):  # `LearnedBasis`; of the clips
     "The same basis for clips of another length. Raises `InputError` where the rates differ."
-    if rate != basis.rate: raise InputError(f"this basis was learned at {basis.rate} Hz and the clips have {rate}: prepare them with --rate {basis.rate}, or train a basis on them")
+    if rate != basis.rate:
+        raise InputError(
+            f"this basis was learned at {basis.rate} Hz and the clips have {rate}: prepare them with --rate {basis.rate}, or train a basis on them"
+        )
     made = replace(basis, samples=samples)
     made.statistics = dict(basis.statistics)
     return made
@@ -132,5 +165,5 @@ def cosine_basis(*, window=32, hop=16, **clips):  # samples; samples and rate of
     turn = np.pi / window * np.outer(np.arange(window) + 0.5, np.arange(window))
     cosines = np.cos(turn) * np.sqrt(np.where(np.arange(window), 2, 1) / window)
     both, middle = np.concatenate([cosines, -cosines], axis=1), np.zeros((window, 1))
-    middle[(window - hop) // 2:(window + hop) // 2] = 1
+    middle[(window - hop) // 2 : (window + hop) // 2] = 1
     return basis_of(both, middle * both, hop=hop, **clips)

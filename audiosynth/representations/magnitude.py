@@ -12,11 +12,17 @@ import numpy as np
 import tensorflow as tf
 from fastcore.basics import patch
 
-from .base import CLIP_DEVIATIONS, LinearPicture, Picture
 from ..data.files import InputError
-from .simd_log_magnitude import in_lanes, log_pictures
+from .base import CLIP_DEVIATIONS, LinearSpectrogram, Spectrogram
 from .phase_reconstruction import check_phase, reconstruct
-from .stft import log_magnitude, magnitude_of, mel_inverse, mel_matrix, stft
+from .simd_log_magnitude import simd_applies, simd_log_magnitude
+from audiosynth.representations.stft import (
+    log_magnitude,
+    magnitude_of,
+    mel_inverse,
+    mel_matrix,
+    stft,
+)
 
 # %% ../../nbs/representations/04_magnitude.ipynb #c3d9bb75
 @tf.function(jit_compile=True)
@@ -26,13 +32,14 @@ def _picture(
     divisor,  # (bins,)
 ):  # (batch, frames, bins, 1), −1…1
     "`from_level` of the log-magnitude, in one pass."
-    level = log_magnitude(spectrum)[:, :, :mean.shape[0]]
+    level = log_magnitude(spectrum)[:, :, : mean.shape[0]]
     return tf.clip_by_value((level - mean) / divisor, -1.0, 1.0)[..., None]
 
 # %% ../../nbs/representations/04_magnitude.ipynb #80eb26d9
 @dataclass(eq=False)
-class LogMagnitude(LinearPicture):
+class LogMagnitude(LinearSpectrogram):
     "(frames, frame // 2, 1): SpecGAN's (Donahue, McAuley and Puckette 2019). What lies beyond three deviations is cut off."
+
     iterations: int = 16  # of Griffin–Lim
     phase: str = "pghi_fast_griffin_lim"  # a name in `PHASES`: how a phase is found
     name = "log_magnitude"
@@ -58,25 +65,38 @@ class LogMagnitude(LinearPicture):
 def from_level(self: LogMagnitude, level):  # → x
     return tf.clip_by_value(self.normalise(level), -1.0, 1.0)[..., None]
 
+
 @patch
 def from_spectrum(self: LogMagnitude, spectrum):  # (batch, frames, frame // 2 + 1) complex64 → x
-    return _picture(spectrum, self.statistics["mean"], CLIP_DEVIATIONS * self.statistics["deviation"])
+    return _picture(
+        spectrum, self.statistics["mean"], CLIP_DEVIATIONS * self.statistics["deviation"]
+    )
+
 
 @patch
 def log_level(self: LogMagnitude, x):  # → (batch, frames, bins)
     return self.denormalise(x[..., 0])
 
+
 @patch
 def _decode(self: LogMagnitude, x, seed):
     magnitude = self.whole(tf.exp(self.log_level(x)))
-    return reconstruct(magnitude, phase=self.phase, **self.analysis, samples=self.samples, iterations=self.iterations, seed=seed)
+    return reconstruct(
+        magnitude,
+        phase=self.phase,
+        **self.analysis,
+        samples=self.samples,
+        iterations=self.iterations,
+        seed=seed,
+    )
 
 # %% ../../nbs/representations/04_magnitude.ipynb #9a20b3f4
 @patch
 def _encode(self: LogMagnitude, wave):
     "In lanes where that can be."
-    can = tf.executing_eagerly() and "CPU" in wave.device and in_lanes(self.frame)
+    can = tf.executing_eagerly() and "CPU" in wave.device and simd_applies(self.frame)
     return self._in_lanes(wave) if can else self.from_spectrum(stft(wave, **self.analysis))
+
 
 @patch
 def _in_lanes(self: LogMagnitude, wave):
@@ -88,15 +108,21 @@ def _in_lanes(self: LogMagnitude, wave):
                 x = self.from_spectrum(stft(wave, **self.analysis))
             return tape.gradient(x, wave, upstream)
 
-        found = log_pictures(wave, **self.analysis, mean=self.statistics["mean"], divisor=CLIP_DEVIATIONS * self.statistics["deviation"])
+        found = simd_log_magnitude(
+            wave,
+            **self.analysis,
+            mean=self.statistics["mean"],
+            divisor=CLIP_DEVIATIONS * self.statistics["deviation"],
+        )
         return tf.experimental.dlpack.from_dlpack(found[..., None].__dlpack__()), gradient
 
     return encode(wave)
 
 # %% ../../nbs/representations/04_magnitude.ipynb #34ddf4a0
 @dataclass(eq=False)
-class MelLogMagnitude(Picture):
-    "(frames, mels, 1). `normalisation` is `\"bins\"` or `\"range\"`; `high_hz=None` lets `fit` listen for the top of the band."
+class MelLogMagnitude(Spectrogram):
+    '(frames, mels, 1). `normalisation` is `"bins"` or `"range"`; `high_hz=None` lets `fit` listen for the top of the band.'
+
     frame: int = 1024  # samples
     hop: int = 256  # samples
     iterations: int = 48  # of Griffin–Lim
@@ -126,59 +152,93 @@ class MelLogMagnitude(Picture):
 @patch(as_prop=True)
 def fitted(self: MelLogMagnitude):
     "The moments where they are used, and always the top of the band."
-    moments = {"mean": (self.mels,), "deviation": (self.mels,)} if self.normalisation == "bins" else {}
+    moments = (
+        {"mean": (self.mels,), "deviation": (self.mels,)} if self.normalisation == "bins" else {}
+    )
     return {"top_hz": ()} | moments
+
 
 @patch
 def matrix(self: MelLogMagnitude):  # (frame // 2 + 1, mels)
     top_hz = float(self.statistics["top_hz"])
-    return mel_matrix(bins=self.frame // 2 + 1, rate=self.rate, mels=self.mels, low_hz=self.low_hz, high_hz=top_hz)
+    return mel_matrix(
+        bins=self.frame // 2 + 1, rate=self.rate, mels=self.mels, low_hz=self.low_hz, high_hz=top_hz
+    )
 
 # %% ../../nbs/representations/04_magnitude.ipynb #e8f5d628
 QUIET = 1e-3  # peaks below this are not brought up to 1
 DB = 20 / np.log(10)  # dB in one unit of natural log-magnitude
 
+
 @patch
-def level(self: MelLogMagnitude, wave):  # (batch, samples) → (batch, frames, mels), natural logarithm
+def level(
+    self: MelLogMagnitude, wave
+):  # (batch, samples) → (batch, frames, mels), natural logarithm
     "What is normalised: log mel magnitude, of the clip at a peak of 1 if the range is fixed."
     if self.normalisation == "range":
         wave = wave / tf.maximum(tf.reduce_max(tf.abs(wave), axis=-1, keepdims=True), QUIET)
     return tf.math.log(tf.matmul(magnitude_of(stft(wave, **self.analysis)), self.matrix()))
 
+
 @patch
 def _encode(self: MelLogMagnitude, wave):
     level = self.level(wave)
     half = self.range_db / 2
-    x = self.normalise(level) if self.normalisation == "bins" else (DB * level - (self.top_db - half)) / half
+    x = (
+        self.normalise(level)
+        if self.normalisation == "bins"
+        else (DB * level - (self.top_db - half)) / half
+    )
     return tf.clip_by_value(x, -1.0, 1.0)[..., None]
+
 
 @patch
 def _decode(self: MelLogMagnitude, x, seed):
     half = self.range_db / 2
     x = x[..., 0]
-    level = self.denormalise(x) if self.normalisation == "bins" else (x * half + self.top_db - half) / DB
+    level = (
+        self.denormalise(x)
+        if self.normalisation == "bins"
+        else (x * half + self.top_db - half) / DB
+    )
     magnitude = mel_inverse(tf.exp(level), self.matrix())
-    return reconstruct(magnitude, phase=self.phase, **self.analysis, samples=self.samples, iterations=self.iterations, seed=seed)
+    return reconstruct(
+        magnitude,
+        phase=self.phase,
+        **self.analysis,
+        samples=self.samples,
+        iterations=self.iterations,
+        seed=seed,
+    )
 
 # %% ../../nbs/representations/04_magnitude.ipynb #fea02275
 EMPTY_BAND = 1e-4  # of the energy
+
 
 @patch
 def fit(self: MelLogMagnitude, waves):
     "Finds the top of the band if `high_hz` is None (one pass), then the moments if they are used (another)."
     if self.high_hz is None:
-        self.statistics["top_hz"] = np.float32(self.rate / 2 * (0.5 if self.upper_share(waves) < EMPTY_BAND else 1))
+        self.statistics["top_hz"] = np.float32(
+            self.rate / 2 * (0.5 if self.upper_share(waves) < EMPTY_BAND else 1)
+        )
     self._graph = None
     return self.fit_moments(waves, self.level) if self.normalisation == "bins" else self
+
 
 @patch
 def upper_share(self: MelLogMagnitude, waves):  # → 0…1
     "The share of the energy that lies above a quarter of the rate."
     energy = np.zeros(2)
-    power = tf.function(lambda wave: tf.reduce_sum(tf.abs(stft(wave, **self.analysis)) ** 2, [0, 1]), reduce_retracing=True)
+    power = tf.function(
+        lambda wave: tf.reduce_sum(tf.abs(stft(wave, **self.analysis)) ** 2, [0, 1]),
+        reduce_retracing=True,
+    )
     for wave in waves:
         bins = power(tf.convert_to_tensor(wave, tf.float32)).numpy().astype(np.float64)
-        energy += bins[:len(bins) // 2 + 1].sum(), bins[len(bins) // 2 + 1:].sum()
+        energy += bins[: len(bins) // 2 + 1].sum(), bins[len(bins) // 2 + 1 :].sum()
     if not energy.sum():
-        raise InputError(f"{self.name}: the training clips are silent or there are none; prepare a dataset with sound in it")
+        raise InputError(
+            f"{self.name}: the training clips are silent or there are none; prepare a dataset with sound in it"
+        )
     return energy[1] / energy.sum()

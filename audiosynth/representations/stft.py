@@ -16,7 +16,10 @@ import tensorflow as tf
 from ..data.files import InputError
 
 # %% ../../nbs/representations/01_stft.ipynb #39df70ca
-WINDOWS = {"hamming": 0.54, "hann": 0.5}  # the constant term; the cosine's factor is what is missing to 1
+WINDOWS = {
+    "hamming": 0.54,
+    "hann": 0.5,
+}  # the constant term; the cosine's factor is what is missing to 1
 
 # %% ../../nbs/representations/01_stft.ipynb #86aa730b
 @functools.lru_cache
@@ -45,12 +48,14 @@ def overlap_weight(
     squared = window_samples(window, frame).astype(np.float64) ** 2
     weight = np.zeros(samples + frame - hop)
     for start in range(0, samples, hop):
-        weight[start:start + frame] += squared
+        weight[start : start + frame] += squared
     pad = (frame - hop) // 2
-    weight = weight[pad:pad + samples]
+    weight = weight[pad : pad + samples]
     if weight.min() < 1e-2 * weight.max():
-        raise InputError(f"window {window!r}, frame {frame}, hop {hop}: some samples are hardly heard by any frame, "
-                         f"so there is no inverse; use a smaller hop, for example {max(1, frame // 4)}")
+        raise InputError(
+            f"window {window!r}, frame {frame}, hop {hop}: some samples are hardly heard by any frame, "
+            f"so there is no inverse; use a smaller hop, for example {max(1, frame // 4)}"
+        )
     return weight.astype(np.float32)
 
 # %% ../../nbs/representations/01_stft.ipynb #f504ff73
@@ -61,7 +66,9 @@ def check_frames(*, frame, hop, samples):
     if not 0 < hop <= frame or (frame - hop) % 2:
         raise InputError(f"hop {hop}: use an even number from 2 to the frame's {frame} samples")
     if samples is None or samples <= 0 or samples % hop:
-        raise InputError(f"clip of {samples} samples: the length must be a known multiple of the hop, {hop}; pad or cut it")
+        raise InputError(
+            f"clip of {samples} samples: the length must be a known multiple of the hop, {hop}; pad or cut it"
+        )
 
 # %% ../../nbs/representations/01_stft.ipynb #134a4955
 def stft(
@@ -87,7 +94,10 @@ def overlap_add(
     "The sum of frames that begin a hop apart."
     pieces = -(-framed.shape[-1] // hop)
     framed = tf.pad(framed, [[0, 0], [0, 0], [0, pieces * hop - framed.shape[-1]]])
-    shifted = [tf.pad(framed[:, :, i * hop:(i + 1) * hop], [[0, 0], [i, pieces - 1 - i], [0, 0]]) for i in range(pieces)]
+    shifted = [
+        tf.pad(framed[:, :, i * hop : (i + 1) * hop], [[0, 0], [i, pieces - 1 - i], [0, 0]])
+        for i in range(pieces)
+    ]
     return tf.reshape(tf.add_n(shifted), [-1, (framed.shape[1] + pieces - 1) * hop])
 
 # %% ../../nbs/representations/01_stft.ipynb #b74b582f
@@ -104,14 +114,17 @@ def istft(
     spectrum = tf.convert_to_tensor(spectrum, tf.complex64)
     shape = (samples // hop, frame // 2 + 1)
     if not spectrum.shape[1:].is_compatible_with(shape):
-        raise InputError(f"spectrum of shape {tuple(spectrum.shape)}: {samples} samples, frame {frame} and hop {hop} "
-                         f"need (batch, {shape[0]}, {shape[1]})")
+        raise InputError(
+            f"spectrum of shape {tuple(spectrum.shape)}: {samples} samples, frame {frame} and hop {hop} "
+            f"need (batch, {shape[0]}, {shape[1]})"
+        )
     framed = tf.signal.irfft(spectrum, [frame]) * window_samples(window, frame)
     pad = (frame - hop) // 2
-    return overlap_add(framed, hop)[:, pad:pad + samples] / weight
+    return overlap_add(framed, hop)[:, pad : pad + samples] / weight
 
 # %% ../../nbs/representations/01_stft.ipynb #5af70367
 EPSILON = 1e-8  # power of a bin, see above
+
 
 def magnitude_of(
     spectrum,  # (batch, frames, bins) complex64
@@ -120,6 +133,7 @@ def magnitude_of(
 ):  # the same shape, float32, ≥ √epsilon
     "The magnitude, with a finite gradient everywhere."
     return tf.sqrt(tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2 + epsilon)
+
 
 def log_magnitude(spectrum, *, epsilon=EPSILON):
     "The natural logarithm of `magnitude_of`."
@@ -132,13 +146,16 @@ def spectral_convergence(
 ):  # (batch,) dB; lower is nearer, 0 dB is what silence gets
     "The distance of two magnitudes in dB relative to the first."
     wanted, found = np.asarray(wanted, np.float64), np.asarray(found, np.float64)
-    share = np.linalg.norm(wanted - found, axis=(1, 2)) / np.maximum(np.linalg.norm(wanted, axis=(1, 2)), 1e-12)
+    share = np.linalg.norm(wanted - found, axis=(1, 2)) / np.maximum(
+        np.linalg.norm(wanted, axis=(1, 2)), 1e-12
+    )
     return 20 * np.log10(np.maximum(share, 1e-12))
 
 # %% ../../nbs/representations/01_stft.ipynb #a3465a46
 def hz_to_mel(hz):
     "Hz to mel, HTK's formula."
     return 2595.0 * np.log10(1.0 + np.asarray(hz, np.float64) / 700.0)
+
 
 def mel_to_hz(mel):
     "The inverse of `hz_to_mel`."
@@ -156,7 +173,9 @@ def mel_matrix(
     "Triangular mel filters of height 1 (librosa's `htk=True, norm=None`). Raises `InputError` if a filter is empty."
     high_hz = rate / 2 if high_hz is None else high_hz
     if not 0 <= low_hz < high_hz <= rate / 2:
-        raise InputError(f"mel filters from {low_hz} to {high_hz} Hz: choose 0 ≤ low_hz < high_hz ≤ {rate / 2}")
+        raise InputError(
+            f"mel filters from {low_hz} to {high_hz} Hz: choose 0 ≤ low_hz < high_hz ≤ {rate / 2}"
+        )
     centre = mel_to_hz(np.linspace(hz_to_mel(low_hz), hz_to_mel(high_hz), mels + 2))
     hz = np.linspace(0, rate / 2, bins)[:, None]
     width = np.diff(centre)
@@ -164,8 +183,10 @@ def mel_matrix(
     matrix = np.maximum(matrix, 0).astype(np.float32)
     empty = np.flatnonzero(matrix.sum(axis=0) == 0)
     if len(empty):
-        raise InputError(f"{mels} mel filters over {bins} bins: {len(empty)} hold no bin (the first is number {empty[0]}); "
-                         "use fewer filters or a longer frame")
+        raise InputError(
+            f"{mels} mel filters over {bins} bins: {len(empty)} hold no bin (the first is number {empty[0]}); "
+            "use fewer filters or a longer frame"
+        )
     return matrix
 
 # %% ../../nbs/representations/01_stft.ipynb #631673a6

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SETUPS', 'SETUP', 'AVERAGED', 'SNRS_DB', 'HEADROOM', 'BATCH', 'noise_at_snr', 'study_representation',
-           'component_names', 'noisy_picture', 'component_scale', 'is_level', 'Point', 'points', 'has_frames',
+           'component_names', 'noisy_spectrogram', 'component_scale', 'is_level', 'Point', 'points', 'has_frames',
            'study_plan', 'ceiling', 'noise_rng', 'noisy_sounds']
 
 # %% ../../nbs/robustness/02_noise.ipynb #3c373ab7
@@ -16,17 +16,17 @@ from typing import NamedTuple
 import numpy as np
 
 from ..representations.learned_basis import for_clips
-from ..representations.registry import REPRESENTATIONS, Waveform, named
+from ..representations.registry import REPRESENTATIONS, Waveform, find_representation
 from .quality import RATE, spoken
 
 # %% ../../nbs/robustness/02_noise.ipynb #0df5f801
 def noise_at_snr(
     component,  # any shape
-    snr_db,     # power of the component (about its mean) over that of the noise
+    snr_db,  # power of the component (about its mean) over that of the noise
     *,
-    rng,        # of NumPy
-    copies=1,   # draws to average
-):              # the same shape, float64
+    rng,  # of NumPy
+    copies=1,  # draws to average
+):  # the same shape, float64
     "White Gaussian noise; each draw has exactly this SNR, not only on the average."
     component = np.asarray(component, np.float64)
     total, power = np.zeros(component.shape), component.var() * 10 ** (-snr_db / 10)
@@ -39,116 +39,163 @@ def noise_at_snr(
 SETUPS = ((512, 64), (512, 128), (512, 256), (256, 128), (1024, 128))  # frame, hop: samples
 SETUP = SETUPS[1]
 
+
 def study_representation(
-    name,          # of `REPRESENTATIONS`
-    wave,          # (samples,) float32 at `RATE`
-    setup=SETUP,   # frame and hop, samples
-    bases={},      # learned ones by name, `LearnedBasis`
-):                 # fitted to this wave
+    name,  # of `REPRESENTATIONS`
+    wave,  # (samples,) float32 at `RATE`
+    setup=SETUP,  # frame and hop, samples
+    bases={},  # learned ones by name, `LearnedBasis`
+):  # fitted to this wave
     "The representation as the study uses it."
-    if name in bases: return for_clips(bases[name], samples=len(wave), rate=RATE)
-    kind, (frame, hop) = named(name), setup
+    if name in bases:
+        return for_clips(bases[name], samples=len(wave), rate=RATE)
+    kind, (frame, hop) = find_representation(name), setup
     known = {f.name for f in fields(kind)}
-    mels = frame // 8 if "low_hz" in known else max(256, 2 * hop)  # a filter for every two bins' width; or enough to be undone
+    mels = (
+        frame // 8 if "low_hz" in known else max(256, 2 * hop)
+    )  # a filter for every two bins' width; or enough to be undone
     wanted = dict(frame=frame, hop=hop, mels=mels, high_hz=RATE / 2, normalisation="bins")
-    return kind(samples=len(wave), rate=RATE, **{name: wanted[name] for name in known & set(wanted)}).fit([wave[None]])
+    return kind(
+        samples=len(wave), rate=RATE, **{name: wanted[name] for name in known & set(wanted)}
+    ).fit([wave[None]])
 
 # %% ../../nbs/robustness/02_noise.ipynb #e7ba95c8
 def component_names(representation):  # a name in `REPRESENTATIONS`, its class, or made
     "One name per channel; a representation that does not say has one."
-    kind = named(representation) if isinstance(representation, str) else representation
+    kind = (
+        find_representation(representation) if isinstance(representation, str) else representation
+    )
     return tuple(getattr(kind, "components", ("picture",)))
 
-def noisy_picture(
-    x,             # (…, channels): one encoded clip
-    component,     # "all", or one of `names`
-    snr_db,        # inf: no noise
+
+def noisy_spectrogram(
+    x,  # (…, channels): one encoded clip
+    component,  # "all", or one of `names`
+    snr_db,  # inf: no noise
     *,
-    names,         # of the channels
-    rng,           # of NumPy
-    scale=(1., 0.),# unit and offset of the component as it is, broadcastable to x: see `component_scale`
-    copies=1,      # draws to average
-):                 # the same shape, float32
+    names,  # of the channels
+    rng,  # of NumPy
+    scale=(
+        1.0,
+        0.0,
+    ),  # unit and offset of the component as it is, broadcastable to x: see `component_scale`
+    copies=1,  # draws to average
+):  # the same shape, float32
     "Noise on one channel, or on each at the same SNR."
     noisy = np.array(x, np.float64)
     unit, offset = (np.broadcast_to(s, noisy.shape) for s in scale)
-    for channel, name in enumerate(names):  # drawn for each, used or not: a channel's noise is the same alone and with the others
+    for channel, name in enumerate(
+        names
+    ):  # drawn for each, used or not: a channel's noise is the same alone and with the others
         part = (..., channel) if len(names) == noisy.shape[-1] else ...  # a code is one component
         raw = noisy[part] * unit[part] + offset[part]
         noise = noise_at_snr(raw, snr_db, rng=rng, copies=copies)
-        if component in ("all", name): noisy[part] += noise / unit[part]
+        if component in ("all", name):
+            noisy[part] += noise / unit[part]
     return noisy.astype(np.float32)
 
 # %% ../../nbs/robustness/02_noise.ipynb #a399ec50
 def component_scale(
     representation,  # fitted
-):                   # unit and offset, broadcastable to one encoded clip: component = encoded * unit + offset
+):  # unit and offset, broadcastable to one encoded clip: component = encoded * unit + offset
     "What undoes the normalisation, for noise on the components as they are."
     made, learned = representation, representation.statistics
-    if "peak" in learned: return getattr(made, "scale", learned["peak"][:, None]), 0.0  # real and imaginary part
-    if "deviation" not in learned: return 1.0, 0.0
-    zero, one = (np.asarray(made.denormalise(np.full((1, made.bins), value, np.float32)), np.float64).T for value in (0, 1))  # (bins, 1)
+    if "peak" in learned:
+        return getattr(made, "scale", learned["peak"][:, None]), 0.0  # real and imaginary part
+    if "deviation" not in learned:
+        return 1.0, 0.0
+    zero, one = (
+        np.asarray(made.denormalise(np.full((1, made.bins), value, np.float32)), np.float64).T
+        for value in (0, 1)
+    )  # (bins, 1)
     level = is_level(made)  # a phase has one unit for all bins, which cancels
     return np.where(level, one - zero, 1.0), np.where(level, zero, 0.0)
+
 
 def is_level(representation):
     "Which channels are logarithms of magnitudes: (channels,) bool."
     names = component_names(representation)
-    return np.array([name in ("picture", "magnitude") and "deviation" in representation.statistics for name in names])
+    return np.array(
+        [
+            name in ("picture", "magnitude") and "deviation" in representation.statistics
+            for name in names
+        ]
+    )
 
 # %% ../../nbs/robustness/02_noise.ipynb #8a09f5c3
 AVERAGED = "averaged_waveform"
 SNRS_DB = tuple(range(-20, 61, 5))
 
+
 class Point(NamedTuple):
     "One sound of the study."
+
     recording: str
     representation: str
-    frame: int         # samples; 0: has none
-    hop: int           # samples
-    component: str     # "all", one of the representation's, or "none"
+    frame: int  # samples; 0: has none
+    hop: int  # samples
+    component: str  # "all", one of the representation's, or "none"
     snr_db: float
-    repeat: int        # which draw
+    repeat: int  # which draw
+
 
 def points(
-    recording,         # its name
-    representation,    # a name in `REPRESENTATIONS`, or `AVERAGED`
-    setup,             # (frame, hop), samples
+    recording,  # its name
+    representation,  # a name in `REPRESENTATIONS`, or `AVERAGED`
+    setup,  # (frame, hop), samples
     *,
     snrs_db=SNRS_DB,
     repeats=3,
-    bases={},          # learned ones by name
-):                     # list of `Point`
+    bases={},  # learned ones by name
+):  # list of `Point`
     "All the sounds of one recording in one representation."
     of = partial(Point, recording, representation, *setup)
-    names = ("picture",) if representation == AVERAGED else component_names(bases.get(representation, representation))
+    names = (
+        ("picture",)
+        if representation == AVERAGED
+        else component_names(bases.get(representation, representation))
+    )
     components = ("all", *names) if len(names) > 1 else ("all",)
     without = [] if representation == AVERAGED else [of("none", np.inf, 0)]
-    return without + [of(c, float(s), r) for c in components for s in snrs_db for r in range(repeats)]
+    return without + [
+        of(c, float(s), r) for c in components for s in snrs_db for r in range(repeats)
+    ]
 
 # %% ../../nbs/robustness/02_noise.ipynb #11f1dcfd
 def has_frames(representation, bases=()):
     "Does the setup matter to it? To a learned basis it does not."
-    return representation == AVERAGED or representation not in bases and "frame" in {f.name for f in fields(named(representation))}
+    return (
+        representation == AVERAGED
+        or representation not in bases
+        and "frame" in {f.name for f in fields(find_representation(representation))}
+    )
+
 
 def study_plan(recordings, representations, setups, **grid):  # names; see `points`
     "Every sound of the study, in the order it is made."
-    return [p for recording in recordings for representation in representations
-            for setup in (setups if has_frames(representation, grid.get("bases", ())) else [(0, 0)])
-            for p in points(recording, representation, setup, **grid)]
+    return [
+        p
+        for recording in recordings
+        for representation in representations
+        for setup in (setups if has_frames(representation, grid.get("bases", ())) else [(0, 0)])
+        for p in points(recording, representation, setup, **grid)
+    ]
 
 # %% ../../nbs/robustness/02_noise.ipynb #d99304c2
 HEADROOM = np.log(10)  # nepers: 20 dB
 
+
 def ceiling(
-    made,   # a fitted representation
-    x,      # one encoded clip
-):          # broadcastable to it: inf where the channel is no log-magnitude
+    made,  # a fitted representation
+    x,  # one encoded clip
+):  # broadcastable to it: inf where the channel is no log-magnitude
     "How high noise may lift a log-magnitude."
-    if not is_level(made).any(): return np.float32(np.inf)
+    if not is_level(made).any():
+        return np.float32(np.inf)
     unit, offset = component_scale(made)
     loudest = (x * unit + offset).max(axis=(0, 1)) + HEADROOM
     return np.where(is_level(made), (loudest - offset) / unit, np.inf).astype(np.float32)
+
 
 def noise_rng(seed, point):
     "The random numbers of one sound."
@@ -158,22 +205,35 @@ def noise_rng(seed, point):
 # %% ../../nbs/robustness/02_noise.ipynb #eb71e7e0
 BATCH = 16  # sounds decoded at a time
 
+
 def noisy_sounds(
-    wave,           # (samples,) float32 at `RATE`
-    wanted,         # points of one recording, representation and setup
+    wave,  # (samples,) float32 at `RATE`
+    wanted,  # points of one recording, representation and setup
     *,
     seed=0,
-    raw=True,       # noise on the component as it is, not as it is normalised
-    bases={},       # learned ones by name
-):                  # iterator over (samples,) float32
+    raw=True,  # noise on the component as it is, not as it is normalised
+    bases={},  # learned ones by name
+):  # iterator over (samples,) float32
     "Encode, add noise, decode."
     first = wanted[0]
     averaged = first.representation == AVERAGED
-    made = Waveform(len(wave), RATE) if averaged else study_representation(first.representation, wave, (first.frame, first.hop), bases)
+    made = (
+        Waveform(len(wave), RATE)
+        if averaged
+        else study_representation(first.representation, wave, (first.frame, first.hop), bases)
+    )
     x = np.asarray(made.encode(wave[None]))[0]
     top = ceiling(made, x)
-    noisy = partial(noisy_picture, x, names=component_names(made), scale=component_scale(made) if raw else (1.0, 0.0),
-                    copies=first.frame // first.hop if averaged else 1)
+    noisy = partial(
+        noisy_spectrogram,
+        x,
+        names=component_names(made),
+        scale=component_scale(made) if raw else (1.0, 0.0),
+        copies=first.frame // first.hop if averaged else 1,
+    )
     for start in range(0, len(wanted), BATCH):
-        pictures = [np.minimum(noisy(p.component, p.snr_db, rng=noise_rng(seed, p)), top) for p in wanted[start:start + BATCH]]
+        pictures = [
+            np.minimum(noisy(p.component, p.snr_db, rng=noise_rng(seed, p)), top)
+            for p in wanted[start : start + BATCH]
+        ]
         yield from np.asarray(made.decode(np.stack(pictures)))

@@ -7,7 +7,9 @@ __all__ = ['TABLE', 'COLUMNS', 'LINES', 'table_line', 'read_scores', 'curve', 'p
            'curves_figure', 'show_study', 'show_point', 'panel']
 
 # %% ../../nbs/robustness/03_plots.ipynb #adcd9e40
-import csv, html, io
+import csv
+import html
+import io
 from functools import partial
 from pathlib import Path
 
@@ -25,8 +27,19 @@ from .quality import RATE, SCORES, score_all, spoken
 
 # %% ../../nbs/robustness/03_plots.ipynb #e4b8417d
 TABLE = "scores.csv"
-COLUMNS = ("recording", "kind", "representation", "frame_samples", "hop_samples", "component", "snr_db", "repeat",
-           *(score.column for score in SCORES.values()), "audio")
+COLUMNS = (
+    "recording",
+    "kind",
+    "representation",
+    "frame_samples",
+    "hop_samples",
+    "component",
+    "snr_db",
+    "repeat",
+    *(score.column for score in SCORES.values()),
+    "audio",
+)
+
 
 def table_line(
     values,  # in the order of `COLUMNS`
@@ -36,84 +49,135 @@ def table_line(
     csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue()
 
+
 def read_scores(
     folder,  # that `robustness` wrote
-):           # list of dicts; numbers are numbers, an empty score is NaN
+):  # list of dicts; numbers are numbers, an empty score is NaN
     "The table of a study. Raises `InputError` if there is none."
-    path = Path(folder)/TABLE
-    try: lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    except OSError as e: raise InputError(f"{path}: {e.strerror.lower()}; is this the folder of a study?") from e
-    if not lines or lines[0] != table_line(COLUMNS): raise InputError(f"{path}: not a table of this version; choose another folder")
-    try: return [_read(row) for row in csv.DictReader(line for line in lines if line.endswith("\n"))]
-    except (ValueError, TypeError) as e: raise InputError(f"{path}: damaged ({e}); delete the line, and give the same command again") from e
+    path = Path(folder) / TABLE
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except OSError as e:
+        raise InputError(f"{path}: {e.strerror.lower()}; is this the folder of a study?") from e
+    if not lines or lines[0] != table_line(COLUMNS):
+        raise InputError(f"{path}: not a table of this version; choose another folder")
+    try:
+        return [_read(row) for row in csv.DictReader(line for line in lines if line.endswith("\n"))]
+    except (ValueError, TypeError) as e:
+        raise InputError(
+            f"{path}: damaged ({e}); delete the line, and give the same command again"
+        ) from e
 
 # %% ../../nbs/robustness/03_plots.ipynb #1f9341b0
 def _read(row):
     "A row with its numbers as numbers."
-    row |= {name: float(row[name] or "nan") for name in ("snr_db", *(score.column for score in SCORES.values()))}
+    row |= {
+        name: float(row[name] or "nan")
+        for name in ("snr_db", *(score.column for score in SCORES.values()))
+    }
     return row | {name: int(row[name]) for name in ("frame_samples", "hop_samples", "repeat")}
 
 # %% ../../nbs/robustness/03_plots.ipynb #778b6105
 LINES = ("-", "--", ":", "-.")
 
+
 def curve(
-    rows,    # of `read_scores`: one representation and component, one setup
+    rows,  # of `read_scores`: one representation and component, one setup
     column,
-):           # (snrs_db, mean, half width of the 95 % interval; 0 where there is one draw)
+):  # (snrs_db, mean, half width of the 95 % interval; 0 where there is one draw)
     "The mean over recordings against the SNR, and how sure it is."
     snrs_db, means, halves = sorted({r["snr_db"] for r in rows if np.isfinite(r["snr_db"])}), [], []
     for snr_db in snrs_db:
         here = [r for r in rows if r["snr_db"] == snr_db and np.isfinite(r[column])]
-        draws = [np.mean([r[column] for r in here if r["repeat"] == k]) for k in sorted({r["repeat"] for r in here})]
+        draws = [
+            np.mean([r[column] for r in here if r["repeat"] == k])
+            for k in sorted({r["repeat"] for r in here})
+        ]
         n = len(draws)
         means.append(np.mean(draws) if n else np.nan)
-        halves.append(student.ppf(0.975, n - 1) * np.std(draws, ddof=1) / np.sqrt(n) if n > 1 else 0.0)
+        halves.append(
+            student.ppf(0.975, n - 1) * np.std(draws, ddof=1) / np.sqrt(n) if n > 1 else 0.0
+        )
     return np.array(snrs_db), np.array(means), np.array(halves)
 
 # %% ../../nbs/robustness/03_plots.ipynb #ed37b36a
 def plot_curves(
-    rows,            # of `read_scores`: one kind of sound, one setup
-    score,           # a name in `SCORES`
+    rows,  # of `read_scores`: one kind of sound, one setup
+    score,  # a name in `SCORES`
     *,
-    ax=None,         # where to draw; a new figure if None
-    components=True, # each component of a picture too, or only the whole
+    ax=None,  # where to draw; a new figure if None
+    components=True,  # each component of a picture too, or only the whole
 ):
     "Score against SNR, a colour for each representation. Returns the axes."
-    if ax is None: ax = plt.subplots(figsize=(7, 4.5), layout="constrained")[1]
+    if ax is None:
+        ax = plt.subplots(figsize=(7, 4.5), layout="constrained")[1]
     column = SCORES[score].column
     for i, name in enumerate(dict.fromkeys(r["representation"] for r in rows)):
         mine = [r for r in rows if r["representation"] == name]
-        for line, component in zip(LINES, dict.fromkeys(r["component"] for r in mine if r["component"] != "none")):
-            if component != "all" and not components: continue
+        for line, component in zip(
+            LINES, dict.fromkeys(r["component"] for r in mine if r["component"] != "none")
+        ):
+            if component != "all" and not components:
+                continue
             snrs_db, mean, half = curve([r for r in mine if r["component"] == component], column)
-            style = dict(color="k" if name == AVERAGED else f"C{i}", ls=line, lw=1.6 if component == "all" else 1)
+            style = dict(
+                color="k" if name == AVERAGED else f"C{i}",
+                ls=line,
+                lw=1.6 if component == "all" else 1,
+            )
             ax.plot(snrs_db, mean, label=name if component == "all" else f"  {component}", **style)
-            ax.fill_between(snrs_db, mean - half, mean + half, color=style["color"], alpha=0.15, lw=0)
+            ax.fill_between(
+                snrs_db, mean - half, mean + half, color=style["color"], alpha=0.15, lw=0
+            )
     low, high = SCORES[score].low, SCORES[score].high
-    ax.set(xlabel="SNR of the component (dB)", ylabel=SCORES[score].title, ylim=(low - 0.03 * (high - low), high + 0.03 * (high - low)))
+    ax.set(
+        xlabel="SNR of the component (dB)",
+        ylabel=SCORES[score].title,
+        ylim=(low - 0.03 * (high - low), high + 0.03 * (high - low)),
+    )
     ax.grid(alpha=0.3)
     return ax
 
 # %% ../../nbs/robustness/03_plots.ipynb #009f0ff9
 def of_setup(
-    rows,        # of `read_scores`
-    setup,       # (frame, hop), samples
+    rows,  # of `read_scores`
+    setup,  # (frame, hop), samples
     *,
-    kind=None,   # speech or music
+    kind=None,  # speech or music
 ):
     "The rows of a figure: one setup, and what has no frame."
-    return [r for r in rows if (r["frame_samples"], r["hop_samples"]) in (tuple(setup), (0, 0)) and kind in (None, r["kind"])]
+    return [
+        r
+        for r in rows
+        if (r["frame_samples"], r["hop_samples"]) in (tuple(setup), (0, 0))
+        and kind in (None, r["kind"])
+    ]
+
 
 def setups_in(rows):
     "The setups of a table."
-    return list(dict.fromkeys((r["frame_samples"], r["hop_samples"]) for r in rows if r["frame_samples"])) or [(0, 0)]
+    return list(
+        dict.fromkeys((r["frame_samples"], r["hop_samples"]) for r in rows if r["frame_samples"])
+    ) or [(0, 0)]
+
 
 def curves_figure(rows, *, size=(5.2, 4.4)):  # of one kind and setup
     "Every score that there is, side by side."
-    names = [name for name, score in SCORES.items() if any(np.isfinite(r[score.column]) for r in rows)]
-    figure, axes = plt.subplots(1, len(names), figsize=(size[0] * len(names) + 2, size[1]), layout="constrained", squeeze=False)
-    for ax, name in zip(axes[0], names): plot_curves(rows, name, ax=ax)
-    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize="small", frameon=False)
+    names = [
+        name for name, score in SCORES.items() if any(np.isfinite(r[score.column]) for r in rows)
+    ]
+    figure, axes = plt.subplots(
+        1,
+        len(names),
+        figsize=(size[0] * len(names) + 2, size[1]),
+        layout="constrained",
+        squeeze=False,
+    )
+    for ax, name in zip(axes[0], names):
+        plot_curves(rows, name, ax=ax)
+    axes[0, -1].legend(
+        loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize="small", frameon=False
+    )
     return figure
 
 # %% ../../nbs/robustness/03_plots.ipynb #bdd5fb35
@@ -140,9 +204,16 @@ img { max-width: 100%; background: #fff; border-radius: .4rem }"""
 # %% ../../nbs/robustness/03_plots.ipynb #aaceb922
 def _cell(row):
     "One sound: a button that shows its ViSQOL, or a dot, and plays it."
-    shown = {score.column: row[score.column] for score in SCORES.values() if np.isfinite(row[score.column])}
+    shown = {
+        score.column: row[score.column]
+        for score in SCORES.values()
+        if np.isfinite(row[score.column])
+    }
     level = "no noise" if np.isinf(row["snr_db"]) else f"{row['component']}, {row['snr_db']:g} dB"
-    title = html.escape(f"{row['recording']}, {row['representation']}, {level}: " + ", ".join(f"{k} {v:.2f}" for k, v in shown.items()))
+    title = html.escape(
+        f"{row['recording']}, {row['representation']}, {level}: "
+        + ", ".join(f"{k} {v:.2f}" for k, v in shown.items())
+    )
     text = f"{shown['visqol_mos']:.1f}" if "visqol_mos" in shown else "▶"
     return f'<td><button data-sound="{html.escape(row["audio"])}" title="{title}" aria-label="{title}" aria-pressed="false">{text}</button></td>'
 
@@ -158,33 +229,45 @@ def _sound_table(rows):
         for component in dict.fromkeys(r["component"] for r in mine if r["component"] != "none"):
             here = clean | {r["snr_db"]: r for r in mine if r["component"] == component}
             label = html.escape(name if component == "all" else f"– {component}")
-            lines.append(f"<tr><th>{label}</th>{''.join(_cell(here[s]) if s in here else '<td></td>' for s in snrs_db)}</tr>")
+            lines.append(
+                f"<tr><th>{label}</th>{''.join(_cell(here[s]) if s in here else '<td></td>' for s in snrs_db)}</tr>"
+            )
     return f'<div class="scroll"><table><tr><th></th>{head}</tr>{"".join(lines)}</table></div>'
 
 # %% ../../nbs/robustness/03_plots.ipynb #90681fb5
 def _figure_part(
     folder,  # of the study
-    rows,    # of one kind and setup
-    *, kind, setup,
-):           # HTML; "" where there is no score
+    rows,  # of one kind and setup
+    *,
+    kind,
+    setup,
+):  # HTML; "" where there is no score
     "Save the curves of one kind and setup."
-    if not any(np.isfinite(r[score.column]) for r in rows for score in SCORES.values()): return ""
-    image, title = f"curves_{kind}_{setup[0]}_{setup[1]}.png", f"{kind}, frame {setup[0]}, hop {setup[1]}"
+    if not any(np.isfinite(r[score.column]) for r in rows for score in SCORES.values()):
+        return ""
+    image, title = (
+        f"curves_{kind}_{setup[0]}_{setup[1]}.png",
+        f"{kind}, frame {setup[0]}, hop {setup[1]}",
+    )
     figure = curves_figure(rows)
-    figure.savefig(folder/image, dpi=100)
+    figure.savefig(folder / image, dpi=100)
     plt.close(figure)
     return f'<h2>{title}</h2><img src="{image}" alt="score against SNR: {title}">'
+
 
 def _recording_part(recording, rows):
     "The recording itself, and the table of its sounds."
     name = html.escape(recording)
     button = f'<button data-sound="audio/{name}/original.mp3" title="{name}, the recording itself" aria-pressed="false">the recording</button>'
-    return f"<h3>{name} {button}</h3>" + _sound_table([r for r in rows if r["recording"] == recording and r["audio"]])
+    return f"<h3>{name} {button}</h3>" + _sound_table(
+        [r for r in rows if r["recording"] == recording and r["audio"]]
+    )
 
 # %% ../../nbs/robustness/03_plots.ipynb #eb9ff894
 _ABOVE = """<p>The number is ViSQOL; a click plays the sound. All scores and draws: <a href="scores.csv">scores.csv</a>.</p>
 <div class="bar"><audio controls></audio><output></output></div>
 """
+
 
 def show_study(
     folder,  # that holds the table and audio/NAME/original.mp3 of each recording
@@ -196,23 +279,41 @@ def show_study(
         for setup in setups_in(rows):
             here = of_setup(rows, setup, kind=kind)
             parts.append(_figure_part(folder, here, kind=kind, setup=setup))
-            parts += [_recording_part(name, here) for name in dict.fromkeys(r["recording"] for r in here)]
+            parts += [
+                _recording_part(name, here) for name in dict.fromkeys(r["recording"] for r in here)
+            ]
     body = _ABOVE + "\n".join(filter(None, parts))
-    write_whole(folder/"index.html", document("Noise on every representation", body, style=_TABLE_STYLE, script=_PLAY))
+    write_whole(
+        folder / "index.html",
+        document("Noise on every representation", body, style=_TABLE_STYLE, script=_PLAY),
+    )
 
 # %% ../../nbs/robustness/03_plots.ipynb #18f2eb9d
 def show_point(
     folder,  # of the study
-    rows,    # of `read_scores`
-    *, recording, setup, representation, component, snr_db, score,
+    rows,  # of `read_scores`
+    *,
+    recording,
+    setup,
+    representation,
+    component,
+    snr_db,
+    score,
 ):
     "One point: its curve, its spectrogram, its sound."
-    mine = [r for r in of_setup(rows, setup) if (r["recording"], r["representation"]) == (recording, representation)]
+    mine = [
+        r
+        for r in of_setup(rows, setup)
+        if (r["recording"], r["representation"]) == (recording, representation)
+    ]
     here = [r for r in mine if r["component"] == component and r["snr_db"] == snr_db]
-    if not here: return  # the component is just changing
-    wave = soundfile.read(Path(folder)/next(r["audio"] for r in here if r["audio"]))[0]
+    if not here:
+        return  # the component is just changing
+    wave = soundfile.read(Path(folder) / next(r["audio"] for r in here if r["audio"]))[0]
     column = SCORES[score].column
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.2), layout="constrained", width_ratios=[1, 1.6])
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(11, 3.2), layout="constrained", width_ratios=[1, 1.6]
+    )
     plot_curves(mine, score, ax=left)
     left.plot(snr_db, np.mean([r[column] for r in here]), "o", color="k", ms=8)
     left.legend(fontsize="small")
@@ -224,20 +325,38 @@ def show_point(
 # %% ../../nbs/robustness/03_plots.ipynb #1fa04eea
 def panel(
     folder,  # that `robustness` wrote
-):           # a widget
+):  # a widget
     "Choose a point of a study; see it on its curve, see its spectrogram, hear it."
     rows = read_scores(folder)
     heard = [r for r in rows if r["audio"] and r["component"] != "none"]
     options = lambda name, some: list(dict.fromkeys(r[name] for r in some))
-    drop = lambda text, some: ipywidgets.Dropdown(options=some, description=text, style={"description_width": "8em"})
+    drop = lambda text, some: ipywidgets.Dropdown(
+        options=some, description=text, style={"description_width": "8em"}
+    )
     scored = [name for name, s in SCORES.items() if any(np.isfinite(r[s.column]) for r in rows)]
-    chosen = dict(recording=drop("recording", options("recording", heard)),
-                  setup=drop("frame, hop", [(f"{f}, {h}", (f, h)) for f, h in setups_in(rows)]), score=drop("score", scored),
-                  representation=drop("representation", options("representation", heard)), component=drop("component", ["all"]),
-                  snr_db=ipywidgets.SelectionSlider(options=sorted(options("snr_db", heard)), description="SNR (dB)", continuous_update=False))
-    top, below = ([chosen[name] for name in names] for names in (("recording", "setup", "score"), ("representation", "component", "snr_db")))
+    chosen = dict(
+        recording=drop("recording", options("recording", heard)),
+        setup=drop("frame, hop", [(f"{f}, {h}", (f, h)) for f, h in setups_in(rows)]),
+        score=drop("score", scored),
+        representation=drop("representation", options("representation", heard)),
+        component=drop("component", ["all"]),
+        snr_db=ipywidgets.SelectionSlider(
+            options=sorted(options("snr_db", heard)),
+            description="SNR (dB)",
+            continuous_update=False,
+        ),
+    )
+    top, below = (
+        [chosen[name] for name in names]
+        for names in (("recording", "setup", "score"), ("representation", "component", "snr_db"))
+    )
     representation, component, _ = below
-    choose = lambda *_: setattr(component, "options", options("component", [r for r in heard if r["representation"] == representation.value]))
-    representation.observe(choose, "value"); choose()
+    choose = lambda *_: setattr(
+        component,
+        "options",
+        options("component", [r for r in heard if r["representation"] == representation.value]),
+    )
+    representation.observe(choose, "value")
+    choose()
     shown = ipywidgets.interactive_output(partial(show_point, Path(folder), rows), chosen)
     return ipywidgets.VBox([ipywidgets.HBox(top), ipywidgets.HBox(below), shown])

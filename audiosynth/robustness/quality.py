@@ -7,7 +7,9 @@ __all__ = ['DATA', 'RATE', 'SAID', 'SILENCE_S', 'VISQOL_RATE', 'DNSMOS_SAMPLES',
            'visqol', 'estoi', 'dnsmos', 'Score', 'missing_scores', 'score_all']
 
 # %% ../../nbs/robustness/01_quality.ipynb #418d3e56
-import importlib.util, os, warnings
+import importlib.util
+import os
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,84 +22,106 @@ import audiosynth
 from ..data.files import InputError
 
 # %% ../../nbs/robustness/01_quality.ipynb #09960ca9
-DATA = Path(audiosynth.__file__).parent/"embedded"
+DATA = Path(audiosynth.__file__).parent / "embedded"
 RATE = 16000  # Hz, of every sound that is scored
 SAID = "three one four one five".split()
 
+
 def spoken(
-    voice="slt",   # of flite: awb, kal16, rms or slt
-    words=SAID,    # digits
+    voice="slt",  # of flite: awb, kal16, rms or slt
+    words=SAID,  # digits
     *,
-    gap_s=0.08,    # s between two words
-):                 # (samples,) float32 at `RATE`
+    gap_s=0.08,  # s between two words
+):  # (samples,) float32 at `RATE`
     "Some of the embedded digits, one after the other."
     gap, sounds = np.zeros(int(gap_s * RATE), np.float32), []
     for i, word in enumerate(words):
-        path = DATA/"digits"/f"{word}_{voice}_{14 + i % 2}.flac"  # 14 and 15: the test split
+        path = DATA / "digits" / f"{word}_{voice}_{14 + i % 2}.flac"  # 14 and 15: the test split
         sounds += [soundfile.read(path, dtype="float32")[0], gap]
     return np.concatenate(sounds[:-1])
 
 # %% ../../nbs/robustness/01_quality.ipynb #b9295d08
 SILENCE_S = 0.5  # s, around a sound before it is scored
 
+
 def _ready(wave, rate, to=RATE, silence_s=SILENCE_S):
     "The wave at the rate `to`, float64, with silence around it; `InputError` if it is not one finite wave."
     wave = np.asarray(wave, np.float64)
     if wave.ndim != 1 or not wave.size or not np.isfinite(wave).all():
-        raise InputError(f"a wave to score has the shape (samples,) and finite samples; this one is {wave.shape}")
+        raise InputError(
+            f"a wave to score has the shape (samples,) and finite samples; this one is {wave.shape}"
+        )
     wave = wave if rate == to else soxr.resample(wave, rate, to)
     return np.pad(wave, int(silence_s * to))
 
+
 def pesq(
-    clean,        # (samples,), −1…1
-    found,        # (samples,), aligned with it
+    clean,  # (samples,), −1…1
+    found,  # (samples,), aligned with it
     *,
-    rate=RATE,    # Hz
-):                # 1.04…4.64; NaN where no speech was found
+    rate=RATE,  # Hz
+):  # 1.04…4.64; NaN where no speech was found
     "Wide-band PESQ, ITU-T P.862.2, as a mean opinion score. For speech."
-    from pesq import PesqError, pesq as measure
+    from pesq import PesqError
+    from pesq import pesq as measure
+
     clean, found = _ready(clean, rate), _ready(found, rate)
-    if not clean.any() or not found.any(): return np.nan
+    if not clean.any() or not found.any():
+        return np.nan
     score = measure(RATE, clean, found, "wb", on_error=PesqError.RETURN_VALUES)
     return float(score) if score > 0 else np.nan
 
 # %% ../../nbs/robustness/01_quality.ipynb #b88c6773
 VISQOL_RATE = {"speech": 16000, "music": 48000}  # Hz
 
+
 @lru_cache
 def _visqol(mode):
     "The model, loaded once; what its runtime says of itself on file descriptor 2 goes nowhere."
     from visqol import VisqolApi
+
     api, kept, nowhere = VisqolApi(), os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
-    try: api.create(mode=mode)
-    finally: os.dup2(kept, 2); os.close(kept); os.close(nowhere)
+    try:
+        api.create(mode=mode)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
     return api
 
+
 def visqol(
-    clean,          # (samples,), −1…1
-    found,          # (samples,)
+    clean,  # (samples,), −1…1
+    found,  # (samples,)
     *,
-    rate=RATE,      # Hz
+    rate=RATE,  # Hz
     kind="speech",  # or "music": ViSQOL's audio mode
-):                  # 1…5; no music scores above 4.73
+):  # 1…5; no music scores above 4.73
     "ViSQOL 3, as a mean opinion score."
     to = VISQOL_RATE[kind]
     clean, found = _ready(clean, rate, to), _ready(found, rate, to)
-    if not clean.any() or not found.any(): return np.nan
-    return float(_visqol("speech" if kind == "speech" else "audio").measure_from_arrays(clean, found, to).moslqo)
+    if not clean.any() or not found.any():
+        return np.nan
+    return float(
+        _visqol("speech" if kind == "speech" else "audio")
+        .measure_from_arrays(clean, found, to)
+        .moslqo
+    )
 
 # %% ../../nbs/robustness/01_quality.ipynb #1a00402b
 def estoi(
-    clean,      # (samples,), −1…1
-    found,      # (samples,)
+    clean,  # (samples,), −1…1
+    found,  # (samples,)
     *,
     rate=RATE,  # Hz
-):              # 0…1, by chance a little below 0; NaN where there is too little speech
+):  # 0…1, by chance a little below 0; NaN where there is too little speech
     "Extended short-time objective intelligibility."
     from pystoi import stoi
+
     clean, found = _ready(clean, rate), _ready(found, rate)
-    if not clean.any() or not found.any(): return np.nan
+    if not clean.any() or not found.any():
+        return np.nan
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         score = stoi(clean, found, RATE, extended=True)
@@ -107,25 +131,33 @@ def estoi(
 DNSMOS_SAMPLES = int(9.01 * RATE)
 DNSMOS_OVERALL = (-0.06766283, 1.11546468, 0.04602535)  # the polynomial, highest power first
 
+
 @lru_cache
 def _dnsmos():
     "The network, loaded once. One thread: whoever scores a lot does it in several processes."
     import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     place = Path(importlib.util.find_spec("speechmos").origin).parent
-    return onnxruntime.InferenceSession(place/"dnsmos_models"/"sig_bak_ovr.onnx", options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        place / "dnsmos_models" / "sig_bak_ovr.onnx", options, providers=["CPUExecutionProvider"]
+    )
+
 
 def dnsmos(
-    found,      # (samples,), −1…1; louder sounds are turned down, not clipped
+    found,  # (samples,), −1…1; louder sounds are turned down, not clipped
     *,
     rate=RATE,  # Hz
-):              # 1…5
+):  # 1…5
     "DNSMOS P.835, the overall score. For speech; the clean sound is not asked for."
     found = _ready(found, rate, silence_s=0)
     found = (found / max(1, np.abs(found).max())).astype(np.float32)
-    if len(found) < DNSMOS_SAMPLES: found = np.resize(found, DNSMOS_SAMPLES)
-    windows = np.lib.stride_tricks.sliding_window_view(found, DNSMOS_SAMPLES)[::RATE][:int(len(found) // RATE - 9.01) + 1]
+    if len(found) < DNSMOS_SAMPLES:
+        found = np.resize(found, DNSMOS_SAMPLES)
+    windows = np.lib.stride_tricks.sliding_window_view(found, DNSMOS_SAMPLES)[::RATE][
+        : int(len(found) // RATE - 9.01) + 1
+    ]
     overall = [_dnsmos().run(None, {"input_1": window[None]})[0][0, 2] for window in windows]
     return float(np.mean(np.polyval(DNSMOS_OVERALL, overall)))
 
@@ -133,12 +165,14 @@ def dnsmos(
 @dataclass(frozen=True)
 class Score:
     "One measure."
-    title: str        # with its unit, for the axis of a figure
-    low: float        # ends of the scale
+
+    title: str  # with its unit, for the axis of a figure
+    low: float  # ends of the scale
     high: float
-    kinds: tuple      # of sound for which it is defined
-    package: str      # that must be there
-    column: str       # in a table
+    kinds: tuple  # of sound for which it is defined
+    package: str  # that must be there
+    column: str  # in a table
+
 
 SCORES = {
     "pesq": Score("PESQ (MOS)", 1.0, 4.64, ("speech",), "pesq", "pesq_mos"),
@@ -147,22 +181,33 @@ SCORES = {
     "dnsmos": Score("DNSMOS (MOS)", 1.0, 5.0, ("speech",), "speechmos", "dnsmos_mos"),
 }
 
+
 def missing_scores():
     "Names of the scores whose package is not installed."
-    return [name for name, score in SCORES.items() if importlib.util.find_spec(score.package) is None]
+    return [
+        name for name, score in SCORES.items() if importlib.util.find_spec(score.package) is None
+    ]
 
 # %% ../../nbs/robustness/01_quality.ipynb #3cd9e2a3
 def score_all(
-    clean,            # (samples,), −1…1
-    found,            # (samples,)
+    clean,  # (samples,), −1…1
+    found,  # (samples,)
     *,
-    rate=RATE,        # Hz
-    kind="speech",    # or "music"
-    names=None,       # which scores; all that are installed if None
-):                    # {name: value}; NaN where a score is not defined, or not wanted
+    rate=RATE,  # Hz
+    kind="speech",  # or "music"
+    names=None,  # which scores; all that are installed if None
+):  # {name: value}; NaN where a score is not defined, or not wanted
     "Every score of one sound."
     names = set(SCORES) - set(missing_scores()) if names is None else names
-    measures = dict(pesq=pesq, visqol=lambda *waves, rate: visqol(*waves, rate=rate, kind=kind), estoi=estoi,
-                    dnsmos=lambda clean, found, rate: dnsmos(found, rate=rate))
-    return {name: measures[name](clean, found, rate=rate) if name in names and kind in score.kinds else np.nan
-            for name, score in SCORES.items()}
+    measures = dict(
+        pesq=pesq,
+        visqol=lambda *waves, rate: visqol(*waves, rate=rate, kind=kind),
+        estoi=estoi,
+        dnsmos=lambda clean, found, rate: dnsmos(found, rate=rate),
+    )
+    return {
+        name: measures[name](clean, found, rate=rate)
+        if name in names and kind in score.kinds
+        else np.nan
+        for name, score in SCORES.items()
+    }

@@ -6,7 +6,9 @@
 __all__ = ['VOICES', 'PIECES', 'RECORDINGS', 'AT_ONCE', 'SETTINGS', 'CleanSound', 'original', 'robustness']
 
 # %% ../../nbs/robustness/04_run.ipynb #cf61292e
-import hashlib, json, os
+import hashlib
+import json
+import os
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,26 +18,36 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from ..representations.learned_basis import for_clips
-from .plots import COLUMNS, TABLE, read_scores, show_study, table_line
 from ..data.files import InputError
-from ..listen import mp3_bytes, write_whole
-from .noise import AVERAGED, SETUP, SNRS_DB, Point, noisy_sounds, study_plan
 from ..data.recordings import BadAudio, blocks
-from ..representations.registry import LEARNED, REPRESENTATIONS, load_basis, named
+from ..listen import mp3_bytes, write_whole
+from ..representations.learned_basis import for_clips
+from audiosynth.representations.registry import (
+    LEARNED,
+    REPRESENTATIONS,
+    find_representation,
+    load_basis,
+)
+from .noise import AVERAGED, SETUP, SNRS_DB, Point, noisy_sounds, study_plan
+from .plots import COLUMNS, TABLE, read_scores, show_study, table_line
 from .quality import DATA, RATE, SCORES, missing_scores, score_all, spoken
 
 # %% ../../nbs/robustness/04_run.ipynb #1d9d13ce
-VOICES, PIECES = ("slt", "awb", "rms", "kal16"), ("minuet", "prelude", "arpeggios", "cadences", "scales")
+VOICES, PIECES = (
+    ("slt", "awb", "rms", "kal16"),
+    ("minuet", "prelude", "arpeggios", "cadences", "scales"),
+)
 RECORDINGS = ("slt", "awb", "rms", "minuet", "prelude")  # when none are given
 AT_ONCE = 1024  # samples: every hop of the setups divides it
+
 
 @dataclass
 class CleanSound:
     "A recording of the study."
-    name: str          # in tables and file names
-    kind: str          # speech or music
-    wave: np.ndarray   # (samples,) float32 at `RATE`
+
+    name: str  # in tables and file names
+    kind: str  # speech or music
+    wave: np.ndarray  # (samples,) float32 at `RATE`
 
 # %% ../../nbs/robustness/04_run.ipynb #b334bc1e
 def _beginning(path, most):  # samples
@@ -44,49 +56,92 @@ def _beginning(path, most):  # samples
     try:
         for block in blocks(str(path), rate=RATE):
             parts.append(block)
-            if sum(map(len, parts)) >= most: break
-    except BadAudio as e: raise InputError(f"{path}: {e}; give an audio file, or one of {', '.join(VOICES + PIECES)}") from e
+            if sum(map(len, parts)) >= most:
+                break
+    except BadAudio as e:
+        raise InputError(
+            f"{path}: {e}; give an audio file, or one of {', '.join(VOICES + PIECES)}"
+        ) from e
     return np.concatenate(parts)[:most]
 
+
 def original(
-    source,          # the path of an audio file, or a name in `VOICES` or `PIECES`
+    source,  # the path of an audio file, or a name in `VOICES` or `PIECES`
     *,
-    kind="speech",   # of a file; or "music"
-    seconds=4.0,     # s, from its beginning
-):                   # `CleanSound`; `InputError` for what cannot be scored
+    kind="speech",  # of a file; or "music"
+    seconds=4.0,  # s, from its beginning
+):  # `CleanSound`; `InputError` for what cannot be scored
     "Read a recording at `RATE`, its channels averaged."
     most, name = int(seconds * RATE), str(source)
-    if name in VOICES: kind, wave = "speech", spoken(name)[:most]
-    elif name in PIECES: kind, wave = "music", soundfile.read(DATA/"piano"/f"{name}.flac", frames=most, dtype="float32")[0]
-    else: name, wave = Path(source).stem, _beginning(source, most)
-    wave = wave[:len(wave) // AT_ONCE * AT_ONCE]
-    if len(wave) < RATE / 2: raise InputError(f"{source}: {len(wave) / RATE:.2f} s of sound; the scores need half a second")
-    if np.abs(wave).max() < 1e-3: raise InputError(f"{source}: the first {len(wave) / RATE:.1f} s are silent; cut the recording to where it sounds")
+    if name in VOICES:
+        kind, wave = "speech", spoken(name)[:most]
+    elif name in PIECES:
+        kind, wave = (
+            "music",
+            soundfile.read(DATA / "piano" / f"{name}.flac", frames=most, dtype="float32")[0],
+        )
+    else:
+        name, wave = Path(source).stem, _beginning(source, most)
+    wave = wave[: len(wave) // AT_ONCE * AT_ONCE]
+    if len(wave) < RATE / 2:
+        raise InputError(
+            f"{source}: {len(wave) / RATE:.2f} s of sound; the scores need half a second"
+        )
+    if np.abs(wave).max() < 1e-3:
+        raise InputError(
+            f"{source}: the first {len(wave) / RATE:.1f} s are silent; cut the recording to where it sounds"
+        )
     return CleanSound(name, kind, np.ascontiguousarray(wave, np.float32))
 
 # %% ../../nbs/robustness/04_run.ipynb #2841e0db
 SETTINGS = "settings.json"
 
+
 def _point(row):
     "The point that a row of the table is about."
-    return Point(*(row[name] for name in ("recording", "representation", "frame_samples", "hop_samples", "component", "snr_db", "repeat")))
+    return Point(
+        *(
+            row[name]
+            for name in (
+                "recording",
+                "representation",
+                "frame_samples",
+                "hop_samples",
+                "component",
+                "snr_db",
+                "repeat",
+            )
+        )
+    )
+
 
 def _begin(folder, settings):
     "Make the folder, or check that it is of these settings. Returns the points that are done."
-    path, table = folder/SETTINGS, folder/TABLE
+    path, table = folder / SETTINGS, folder / TABLE
     folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         if any(p for p in folder.iterdir() if not p.name.startswith(".")):
             raise InputError(f"{folder}: holds something else than a study; choose another folder")
         write_whole(path, json.dumps(settings, indent=1) + "\n")
-    if not table.exists(): write_whole(table, table_line(COLUMNS))
-    try: found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e: raise InputError(f"{path}: cannot be read ({e}); choose another folder") from e
-    other = [name for name in settings if not isinstance(found, dict) or found.get(name) != settings[name]]
-    if other: raise InputError(f"{folder}: holds a study with other {', '.join(other)}; give the same command, or choose another folder")
+    if not table.exists():
+        write_whole(table, table_line(COLUMNS))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise InputError(f"{path}: cannot be read ({e}); choose another folder") from e
+    other = [
+        name
+        for name in settings
+        if not isinstance(found, dict) or found.get(name) != settings[name]
+    ]
+    if other:
+        raise InputError(
+            f"{folder}: holds a study with other {', '.join(other)}; give the same command, or choose another folder"
+        )
     rows = read_scores(folder)
     text = table.read_text(encoding="utf-8")
-    if not text.endswith("\n"): write_whole(table, text[:text.rindex("\n") + 1])  # a line that was cut short
+    if not text.endswith("\n"):
+        write_whole(table, text[: text.rindex("\n") + 1])  # a line that was cut short
     return {_point(row) for row in rows}
 
 # %% ../../nbs/robustness/04_run.ipynb #f6a7d8f0
@@ -96,6 +151,7 @@ def _audio_path(point):
     level = "clean" if np.isinf(point.snr_db) else f"{point.component}_{point.snr_db:+g}dB"
     return f"audio/{point.recording}/{setup}/{point.representation}/{level}.mp3"
 
+
 def _tasks(folder, originals, wanted, names, **noise):
     "Decode what is wanted, keep the first draws as MP3, and hand each sound to be scored."
     chunk = lambda p: (p.recording, p.representation, p.frame, p.hop)
@@ -103,59 +159,114 @@ def _tasks(folder, originals, wanted, names, **noise):
         some, clean = [p for p in wanted if chunk(p) == key], originals[key[0]]
         for point, found in zip(some, noisy_sounds(clean.wave, some, **noise)):
             if point.repeat == 0:
-                path = folder/_audio_path(point)
+                path = folder / _audio_path(point)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(mp3_bytes(found / max(1.0, np.abs(found).max()), rate=RATE))
-            yield joblib.delayed(score_all)(clean.wave, found, rate=RATE, kind=clean.kind, names=names)
+            yield joblib.delayed(score_all)(
+                clean.wave, found, rate=RATE, kind=clean.kind, names=names
+            )
+
 
 def _row(point, kind, scores):
     "The line of the table."
-    values = [f"{value:.4f}" if np.isfinite(value) else "" for value in (float(scores[name]) for name in SCORES)]
-    return table_line([point.recording, kind, *point[1:5], f"{point.snr_db:g}", point.repeat, *values, _audio_path(point) if point.repeat == 0 else ""])
+    values = [
+        f"{value:.4f}" if np.isfinite(value) else ""
+        for value in (float(scores[name]) for name in SCORES)
+    ]
+    return table_line(
+        [
+            point.recording,
+            kind,
+            *point[1:5],
+            f"{point.snr_db:g}",
+            point.repeat,
+            *values,
+            _audio_path(point) if point.repeat == 0 else "",
+        ]
+    )
 
 # %% ../../nbs/robustness/04_run.ipynb #c63aaacb
 def _by_name(originals):
     "Originals by name; `InputError` where two have the same."
     found = {o.name: o for o in originals}
-    if len(found) < len(originals): raise InputError("two recordings have the same name; rename one, its name stands in the table")
+    if len(found) < len(originals):
+        raise InputError(
+            "two recordings have the same name; rename one, its name stands in the table"
+        )
     return found
+
 
 def _say_missing(bar):
     "Which columns will be empty, and why: once."
     for name in missing_scores():
-        bar.write(f"{SCORES[name].package} is not installed: the column {SCORES[name].column} stays empty; pip install 'audiosynth[robustness]'")
+        bar.write(
+            f"{SCORES[name].package} is not installed: the column {SCORES[name].column} stays empty; pip install 'audiosynth[robustness]'"
+        )
+
 
 def _named_bases(folders):
     "Learned bases by the names of their runs' folders. `InputError` if two have the same, or one that means something else."
     found = {}
     for folder in folders:
         name = Path(os.path.abspath(folder)).name
-        if name in found or name in REPRESENTATIONS | LEARNED or name == AVERAGED: raise InputError(f"{folder}: the name {name} stands in the table already; rename the folder")
+        if name in found or name in REPRESENTATIONS | LEARNED or name == AVERAGED:
+            raise InputError(
+                f"{folder}: the name {name} stands in the table already; rename the folder"
+            )
         found[name] = load_basis(folder)
         for_clips(found[name], samples=RATE, rate=RATE)  # may refuse
     return found
 
+
 def _of_bases(bases):
     "What `settings.json` says of learned bases; nothing if there are none, as in older studies."
-    sums = {name: hashlib.sha256(b.statistics["encoder"].tobytes() + b.statistics["decoder"].tobytes()).hexdigest() for name, b in bases.items()}
+    sums = {
+        name: hashlib.sha256(
+            b.statistics["encoder"].tobytes() + b.statistics["decoder"].tobytes()
+        ).hexdigest()
+        for name, b in bases.items()
+    }
     return {"bases": sums} if sums else {}
+
 
 def _settings(originals, grid, bases, **noise):
     "What `settings.json` says, checked: everything that the table depends on."
-    for name in grid["representations"]: name == AVERAGED or name in bases or named(name)
+    for name in grid["representations"]:
+        name == AVERAGED or name in bases or find_representation(name)
     if grid["repeats"] < 1 or not grid["snrs_db"] or not np.isfinite(grid["snrs_db"]).all():
-        raise InputError(f"{grid['repeats']} repeats at {len(grid['snrs_db'])} SNRs: give at least one of each, in dB")
-    recordings = {o.name: [o.kind, len(o.wave), hashlib.sha256(o.wave.tobytes()).hexdigest()] for o in originals.values()}
-    return dict(format=1, recordings=recordings, **grid, **_of_bases(bases), **noise, scores=[name for name in SCORES if name not in missing_scores()])
+        raise InputError(
+            f"{grid['repeats']} repeats at {len(grid['snrs_db'])} SNRs: give at least one of each, in dB"
+        )
+    recordings = {
+        o.name: [o.kind, len(o.wave), hashlib.sha256(o.wave.tobytes()).hexdigest()]
+        for o in originals.values()
+    }
+    return dict(
+        format=1,
+        recordings=recordings,
+        **grid,
+        **_of_bases(bases),
+        **noise,
+        scores=[name for name in SCORES if name not in missing_scores()],
+    )
 
 # %% ../../nbs/robustness/04_run.ipynb #1ea838f2
 def _score_points(folder, originals, grid, *, done, workers, quiet, **how):
     "A line of the table for each point of the grid that is not done."
     wanted = [p for p in grid if p not in done]
     workers = min(workers or joblib.cpu_count(), max(1, len(wanted) // 8))
-    with tqdm(total=len(grid), initial=len(grid) - len(wanted), unit=" sounds", desc="robustness", delay=1, disable=quiet or None) as bar, \
-         open(folder/TABLE, "a", encoding="utf-8") as table, \
-         joblib.parallel_config("loky", inner_max_num_threads=1) if workers > 1 else nullcontext():
+    with (
+        tqdm(
+            total=len(grid),
+            initial=len(grid) - len(wanted),
+            unit=" sounds",
+            desc="robustness",
+            delay=1,
+            disable=quiet or None,
+        ) as bar,
+        open(folder / TABLE, "a", encoding="utf-8") as table,
+        joblib.parallel_config("loky", inner_max_num_threads=1) if workers > 1 else nullcontext(),
+    ):
         _say_missing(bar)
         tasks = _tasks(folder, originals, wanted, **how)
         results = joblib.Parallel(workers, return_as="generator", pre_dispatch=8 * workers)(tasks)
@@ -166,31 +277,54 @@ def _score_points(folder, originals, grid, *, done, workers, quiet, **how):
 
 # %% ../../nbs/robustness/04_run.ipynb #40d235c1
 def robustness(
-    wavs,                  # paths of audio files that are speech, or names in `VOICES` and `PIECES`; (): `RECORDINGS`
-    out,                   # folder
+    wavs,  # paths of audio files that are speech, or names in `VOICES` and `PIECES`; (): `RECORDINGS`
+    out,  # folder
     *,
-    music=(),              # paths of more audio files: music
+    music=(),  # paths of more audio files: music
     representations=None,  # names; all there are, and the averaged waveform, if None
-    bases=(),              # folders of runs that learned a basis, to take part too
+    bases=(),  # folders of runs that learned a basis, to take part too
     snrs_db=SNRS_DB,
-    setups=(SETUP,),       # pairs (frame, hop), samples
-    repeats=3,             # draws of the noise
-    seconds=4.0,           # s of each recording, from its beginning
-    raw=True,              # noise on the components as they are; False: as the networks see them, normalised
-    workers=None,          # processes that score; one per core if None
+    setups=(SETUP,),  # pairs (frame, hop), samples
+    repeats=3,  # draws of the noise
+    seconds=4.0,  # s of each recording, from its beginning
+    raw=True,  # noise on the components as they are; False: as the networks see them, normalised
+    workers=None,  # processes that score; one per core if None
     seed=0,
-    quiet=False,           # no progress bar
-):                         # the folder: scores.csv, curves, audio and index.html
+    quiet=False,  # no progress bar
+):  # the folder: scores.csv, curves, audio and index.html
     "Score every representation with noise on its components; the same call again goes on where it stopped."
     speech = [original(w, seconds=seconds) for w in wavs or (() if music else RECORDINGS)]
     originals = _by_name(speech + [original(w, kind="music", seconds=seconds) for w in music])
     learned = _named_bases(bases)
-    grid = dict(representations=[*(representations or [*REPRESENTATIONS, AVERAGED]), *learned], setups=[[int(n) for n in s] for s in setups],
-                snrs_db=sorted({float(s) for s in snrs_db}), repeats=repeats)
+    grid = dict(
+        representations=[*(representations or [*REPRESENTATIONS, AVERAGED]), *learned],
+        setups=[[int(n) for n in s] for s in setups],
+        snrs_db=sorted({float(s) for s in snrs_db}),
+        repeats=repeats,
+    )
     settings, folder = _settings(originals, grid, learned, raw=bool(raw), seed=seed), Path(out)
-    points = study_plan(originals, grid["representations"], grid["setups"], snrs_db=grid["snrs_db"], repeats=repeats, bases=learned)
+    points = study_plan(
+        originals,
+        grid["representations"],
+        grid["setups"],
+        snrs_db=grid["snrs_db"],
+        repeats=repeats,
+        bases=learned,
+    )
     done = _begin(folder, settings)
-    _score_points(folder, originals, points, done=done, workers=workers, quiet=quiet, names=settings["scores"], seed=seed, raw=raw, bases=learned)
-    for name, o in originals.items(): (folder/"audio"/name/"original.mp3").write_bytes(mp3_bytes(o.wave, rate=RATE))
+    _score_points(
+        folder,
+        originals,
+        points,
+        done=done,
+        workers=workers,
+        quiet=quiet,
+        names=settings["scores"],
+        seed=seed,
+        raw=raw,
+        bases=learned,
+    )
+    for name, o in originals.items():
+        (folder / "audio" / name / "original.mp3").write_bytes(mp3_bytes(o.wave, rate=RATE))
     show_study(folder)
     return folder

@@ -6,7 +6,8 @@
 __all__ = ['STRATEGIES', 'Team', 'team_for', 'first_line', 'precision', 'in_full']
 
 # %% ../../nbs/training/05_distribute.ipynb #dd117a47
-import json, os
+import json
+import os
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -16,37 +17,53 @@ import tensorflow as tf
 from fastcore.basics import patch
 
 from ..data.clips import streamed
-from ..data.files import InputError
-from ..gan.build import dataset, parts_of, signature
-from ..gan.randomness import held
-from ..data.files import nearest
+from ..data.files import InputError, look_up
+from ..gan.build import batch_elements, dataset, signature
+from ..gan.randomness import value_of
 
 # %% ../../nbs/training/05_distribute.ipynb #7eca9d24
 STRATEGIES = ("none", "mirrored", "workers")
 
+
 @dataclass(frozen=True)
 class Team:
     "The devices that share a training, as this process sees them."
+
     strategy: object = None  # a `tf.distribute.Strategy`; None: this process alone
-    worker: int = 0          # number of this process; 0 is the chief, who writes
-    workers: int = 1         # how many processes
+    worker: int = 0  # number of this process; 0 is the chief, who writes
+    workers: int = 1  # how many processes
 
     @property
-    def chief(self): return self.worker == 0
-    @property
-    def replicas(self): return self.strategy.num_replicas_in_sync if self.strategy else 1
-    def scope(self): return self.strategy.scope() if self.strategy else nullcontext()
+    def chief(self):
+        return self.worker == 0
 
-def team_for(name=None, *, devices=None):  # of `STRATEGIES`, None: none; for `mirrored`: like GPU:0, None: all accelerators
+    @property
+    def replicas(self):
+        return self.strategy.num_replicas_in_sync if self.strategy else 1
+
+    def scope(self):
+        return self.strategy.scope() if self.strategy else nullcontext()
+
+
+def team_for(
+    name=None, *, devices=None
+):  # of `STRATEGIES`, None: none; for `mirrored`: like GPU:0, None: all accelerators
     "The team that was asked for. `InputError` where there is none."
-    name = nearest(name or "none", STRATEGIES, "strategy")
-    if devices and name != "mirrored": raise InputError(f"devices {', '.join(devices)}: they are for strategy mirrored")
-    if name == "none": return Team()
-    if name == "workers": return _workers()
+    name = look_up(name or "none", STRATEGIES, "strategy")
+    if devices and name != "mirrored":
+        raise InputError(f"devices {', '.join(devices)}: they are for strategy mirrored")
+    if name == "none":
+        return Team()
+    if name == "workers":
+        return _workers()
     there = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
     devices = devices or [device for device in there if not device.startswith("CPU")]
-    if not devices: raise InputError("strategy mirrored: no accelerator here; train without it, or name devices")
-    for device in devices: nearest(device, there, "device")
+    if not devices:
+        raise InputError(
+            "strategy mirrored: no accelerator here; train without it, or name devices"
+        )
+    for device in devices:
+        look_up(device, there, "device")
     return Team(tf.distribute.MirroredStrategy(devices))
 
 # %% ../../nbs/training/05_distribute.ipynb #8cf7101d
@@ -56,55 +73,106 @@ def _workers():
     try:
         config = json.loads(os.environ["TF_CONFIG"])
         hosts, task = config["cluster"]["worker"], config["task"]
-        assert len(hosts) > 1 and task["type"] == "worker" and 0 <= task["index"] < len(hosts) and set(config["cluster"]) == {"worker"}
-    except (KeyError, ValueError, TypeError, AssertionError) as error: raise InputError(f"strategy workers: TF_CONFIG must look like {form}, with two workers or more") from error
-    try: strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    except (tf.errors.OpError, RuntimeError) as error: raise InputError(f"strategy workers: no cluster ({first_line(error)}); start every worker, each with its own index") from error
+        assert (
+            len(hosts) > 1
+            and task["type"] == "worker"
+            and 0 <= task["index"] < len(hosts)
+            and set(config["cluster"]) == {"worker"}
+        )
+    except (KeyError, ValueError, TypeError, AssertionError) as error:
+        raise InputError(
+            f"strategy workers: TF_CONFIG must look like {form}, with two workers or more"
+        ) from error
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise InputError(
+            f"strategy workers: no cluster ({first_line(error)}); start every worker, each with its own index"
+        ) from error
     return Team(strategy, task["index"], len(hosts))
+
 
 def first_line(error):  # an exception of TensorFlow
     "What it says, in one line."
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]
+    return next(
+        (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
+    )[:200]
 
 # %% ../../nbs/training/05_distribute.ipynb #909b7176
 @patch
-def batches(self:Team, gan, clips, *, batch, seed=0):
+def batches(self: Team, gan, clips, *, batch, seed=0):
     "The team's dataset, from where the GAN stands on. `InputError` if the batch cannot be shared out."
-    if self.strategy is None: return dataset(gan, clips, batch=batch, seed=seed)
-    if batch % self.replicas: raise InputError(f"batch {batch}: does not divide among {self.replicas} replicas; choose a multiple")
-    updates, here, start = gan.game.critic_steps, self.replicas // self.workers, int(held(gan.step))
-    size = gan.flat = updates * batch // self.replicas  # several workers would see a batch of unknown size
+    if self.strategy is None:
+        return dataset(gan, clips, batch=batch, seed=seed)
+    if batch % self.replicas:
+        raise InputError(
+            f"batch {batch}: does not divide among {self.replicas} replicas; choose a multiple"
+        )
+    updates, here, start = (
+        gan.objective.critic_steps,
+        self.replicas // self.workers,
+        int(value_of(gan.step)),
+    )
+    size = gan.flat = (
+        updates * batch // self.replicas
+    )  # several workers would see a batch of unknown size
     form = signature(clips, batch=size // updates, updates=updates, condition=gan.condition)
+
     def mine(context):
-        many = dict(batch=batch, updates=updates, condition=gan.condition, replicas=self.replicas, first=context.input_pipeline_id * here, here=here, seed=seed, start=start)
-        return streamed(lambda: parts_of(clips, **many), form, ahead=2 * here)
+        many = dict(
+            batch=batch,
+            updates=updates,
+            condition=gan.condition,
+            replicas=self.replicas,
+            first=context.input_pipeline_id * here,
+            here=here,
+            seed=seed,
+            start=start,
+        )
+        return streamed(lambda: batch_elements(clips, **many), form, ahead=2 * here)
+
     return self.strategy.distribute_datasets_from_function(mine)
 
 # %% ../../nbs/training/05_distribute.ipynb #45338fd9
 @patch
-def agree(self:Team, run, step):  # where this worker stands
+def agree(self: Team, run, step):  # where this worker stands
     "Raise `InputError` on every worker if they do not stand at the same step. Waits for all."
-    if self.workers == 1: return
+    if self.workers == 1:
+        return
+
     def spread():
         context = tf.distribute.get_replica_context()
-        both = context.all_reduce("SUM", tf.stack([tf.cast(step, tf.float64), tf.cast(step, tf.float64)**2]))
-        return context.num_replicas_in_sync * both[1] - both[0]**2
+        both = context.all_reduce(
+            "SUM", tf.stack([tf.cast(step, tf.float64), tf.cast(step, tf.float64) ** 2])
+        )
+        return context.num_replicas_in_sync * both[1] - both[0] ** 2
+
     if float(self.strategy.experimental_local_results(self.strategy.run(tf.function(spread)))[0]):
-        raise InputError(f"{run.folder}: the workers do not see the same checkpoints; this one sees step {step}; put the run on a disk that all of them share")
+        raise InputError(
+            f"{run.folder}: the workers do not see the same checkpoints; this one sees step {step}; put the run on a disk that all of them share"
+        )
 
 # %% ../../nbs/training/05_distribute.ipynb #566cc631
 @contextmanager
 def precision(mixed):  # 16-bit products?
     "What is built inside computes with so many bits."
     before = keras.config.dtype_policy()
-    if mixed: keras.config.set_dtype_policy("mixed_bfloat16")
-    try: yield
-    finally: keras.config.set_dtype_policy(before)
+    if mixed:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
 
 def in_full(network):
     "The same network, with 32-bit products."
-    if all(layer.dtype_policy.compute_dtype != "bfloat16" for layer in network.layers): return network
-    def full(layer): return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
+    if all(layer.dtype_policy.compute_dtype != "bfloat16" for layer in network.layers):
+        return network
+
+    def full(layer):
+        return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
+
     clone = keras.models.clone_model(network, clone_function=full)
     clone.set_weights(network.get_weights())
     return clone

@@ -7,7 +7,7 @@ __all__ = ['MARKS', 'PASSED', 'NOW', 'FEW', 'NOTHING', 'RUNAWAY', 'SCATTER', 'WI
            'DEPTH_DB', 'BANDS', 'FRAME', 'YOUNG', 'FEWEST', 'SILENT', 'TONE', 'STUCK', 'SAMENESS', 'EVERY', 'MEMORY',
            'HEARD', 'Symptom', 'Diagnosis', 'recent_and_before', 'not_finite', 'lower', 'collapsed', 'exploding',
            'expected_slope', 'wandering', 'winning', 'vanished', 'robust_slope', 'how_far', 'still_falling',
-           'tone_share', 'flat_share', 'sound_pictures', 'sound_spread', 'listen_to', 'examine', 'plot_diagnosis',
+           'tone_share', 'flat_share', 'log_mel_spectrograms', 'sound_spread', 'listen_to', 'examine', 'plot_diagnosis',
            'Diverged', 'Doctor', 'reference', 'finite', 'last_good']
 
 # %% ../../nbs/training/02_doctor.ipynb #a25a6343
@@ -20,38 +20,51 @@ import numpy as np
 from fastcore.basics import patch
 
 from ..data.files import InputError
-from ..gan.randomness import held
+from ..gan.randomness import value_of
 from ..listen import level_db
 from ..representations.stft import mel_matrix
 
 # %% ../../nbs/training/02_doctor.ipynb #eae6804c
 MARKS, PASSED = {"fatal": "✗", "warning": "!", "note": "·"}, "✓"  # the worst first; what is over
 
+
 @dataclass(frozen=True)
 class Symptom:
     "One thing that the doctor sees."
-    name: str      # of the ailment
+
+    name: str  # of the ailment
     severity: str  # fatal, warning or note
-    words: str     # what is seen, and what to do
+    words: str  # what is seen, and what to do
     figure: float  # on which it rests
 
-    def __str__(self): return f"{MARKS[self.severity]} {self.name}: {self.words}"
+    def __str__(self):
+        return f"{MARKS[self.severity]} {self.name}: {self.words}"
+
 
 class Diagnosis(list):
     "Symptoms, the worst first."
+
     def __init__(self, findings, step=0):
         super().__init__(sorted(findings, key=lambda f: [*MARKS].index(f.severity)))
         self.step = step
 
     @property
-    def warnings(self): return [f for f in self if f.severity != "note"]
+    def warnings(self):
+        return [f for f in self if f.severity != "note"]
 
     def __repr__(self):
         n = len(self.warnings)
-        return "\n".join([f"After {self.step:,} updates: " + (f"{n} warning{'s' * (n > 1)}" if n else "nothing to worry about"), *map(str, self)])
+        return "\n".join(
+            [
+                f"After {self.step:,} updates: "
+                + (f"{n} warning{'s' * (n > 1)}" if n else "nothing to worry about"),
+                *map(str, self),
+            ]
+        )
 
 # %% ../../nbs/training/02_doctor.ipynb #44f75469
 NOW, FEW = 20, 5  # lines that say how it is now, at most; at least
+
 
 def recent_and_before(values):  # (lines,)
     "The median magnitude of the last quarter, at most `NOW` lines, and of all before it; NaN where there are fewer than `FEW`."
@@ -62,68 +75,132 @@ def recent_and_before(values):  # (lines,)
 # %% ../../nbs/training/02_doctor.ipynb #edcbf9c9
 def not_finite(log):
     "NaN, or infinity."
-    bad = [(int(log["step"][np.flatnonzero(~np.isfinite(v))[0]]), name) for name, v in log.items() if not np.isfinite(v).all()]
-    if bad: return Symptom("NaN", "fatal", f"{min(bad)[1]} is NaN or infinite since update {min(bad)[0]}; {lower()}", min(bad)[0])
+    bad = [
+        (int(log["step"][np.flatnonzero(~np.isfinite(v))[0]]), name)
+        for name, v in log.items()
+        if not np.isfinite(v).all()
+    ]
+    if bad:
+        return Symptom(
+            "NaN",
+            "fatal",
+            f"{min(bad)[1]} is NaN or infinite since update {min(bad)[0]}; {lower()}",
+            min(bad)[0],
+        )
+
 
 def lower(learning_rate=None):
     "What to lower."
-    to = "to a third" if learning_rate is None else f"from {learning_rate:g} to {learning_rate / 3:.1g}"
+    to = (
+        "to a third"
+        if learning_rate is None
+        else f"from {learning_rate:g} to {learning_rate / 3:.1g}"
+    )
     return f"lower the learning rate {to}, and if it comes again the price of the penalty"
 
 # %% ../../nbs/training/02_doctor.ipynb #733744b3
 NOTHING, RUNAWAY = 0.01, 50  # of what it was before
 
+
 def collapsed(log, critic=""):  # the suffix of a critic's columns
     "A critic that hears no difference and learns nothing."
-    (gap, gap_was), (slope, slope_was) = (recent_and_before(log[name + critic]) for name in ("gap", "critic_gradient"))
+    (gap, gap_was), (slope, slope_was) = (
+        recent_and_before(log[name + critic]) for name in ("gap", "critic_gradient")
+    )
     if gap < max(NOTHING * gap_was, 1e-4) and slope < max(NOTHING * slope_was, 1e-4):
-        return Symptom("critic collapsed" + _named(critic), "warning", f"it scores all clips alike (gap {gap:.2g}) and learns nothing (gradient {slope:.2g}); "
-                       "go back to a checkpoint from before and lower the learning rate", gap)
+        return Symptom(
+            "critic collapsed" + _named(critic),
+            "warning",
+            f"it scores all clips alike (gap {gap:.2g}) and learns nothing (gradient {slope:.2g}); "
+            "go back to a checkpoint from before and lower the learning rate",
+            gap,
+        )
+
 
 def exploding(log, network):  # "generator", "critic" or "critic" with a suffix
     "Gradients that run away."
-    name = network.replace("critic", "critic_gradient", 1) if network.startswith("critic") else network + "_gradient"
+    name = (
+        network.replace("critic", "critic_gradient", 1)
+        if network.startswith("critic")
+        else network + "_gradient"
+    )
     now, before = recent_and_before(log[name])
     if now > RUNAWAY * before:
-        return Symptom(f"{network.split('_')[0]} exploding" + _named(network[6:] if network.startswith("critic") else ""), "warning",
-                       f"its gradient is {now:.2g}, {now / before:.0f} times what it was; go back to a checkpoint from before and lower the learning rate", now)
+        return Symptom(
+            f"{network.split('_')[0]} exploding"
+            + _named(network[6:] if network.startswith("critic") else ""),
+            "warning",
+            f"its gradient is {now:.2g}, {now / before:.0f} times what it was; go back to a checkpoint from before and lower the learning rate",
+            now,
+        )
 
-def _named(critic): return f" ({critic[1:]})" if critic else ""
+
+def _named(critic):
+    return f" ({critic[1:]})" if critic else ""
 
 # %% ../../nbs/training/02_doctor.ipynb #cb228e68
-def expected_slope(gap, price=10.0):
+def expected_slope(gap, penalty_weight=10.0):
     "How steep a critic should be that finds this gap at this price of the penalty. The Wasserstein estimate is gap / slope."
-    return (1 + np.sqrt(1 + 2 * np.maximum(gap, 0) / price)) / 2
+    return (1 + np.sqrt(1 + 2 * np.maximum(gap, 0) / penalty_weight)) / 2
 
 # %% ../../nbs/training/02_doctor.ipynb #a16e0d3c
 SCATTER, WILD = 0.25, 100  # penalty beyond what the gap explains: slopes of 1 ± 0.5; of 11
 
-def wandering(log, price=10.0, critic=""):
+
+def wandering(log, penalty_weight=10.0, critic=""):
     "Slopes far from where they should be; a note where the gap explains them. For `wgan_gp` only."
     gap, paid = (recent_and_before(log[name + critic])[0] for name in ("gap", "penalty"))
-    k = expected_slope(gap, price)
-    if paid > 4 * (k - 1)**2 + SCATTER:
-        how = (f"critic exploding{_named(critic)}", "go back to a checkpoint from before and lower") if paid > WILD else (f"slopes{_named(critic)}", "lower")
-        return Symptom(how[0], "warning", f"the critic's slopes are 1 ± {np.sqrt(paid):.2g}, and the gap explains {k:.2g} at most; {how[1]} the learning rate, "
-                       f"or raise the price of the penalty, {price:g}", paid)
-    if k > 1.5: return Symptom(f"slopes{_named(critic)}", "note", f"the critic's slopes are {1 + np.sqrt(paid):.1f}, as they should be for a gap of {gap:.3g} at the price of "
-                               f"{price:g}: the Wasserstein distance is about {gap / k:.3g}", paid)
+    k = expected_slope(gap, penalty_weight)
+    if paid > 4 * (k - 1) ** 2 + SCATTER:
+        how = (
+            (f"critic exploding{_named(critic)}", "go back to a checkpoint from before and lower")
+            if paid > WILD
+            else (f"slopes{_named(critic)}", "lower")
+        )
+        return Symptom(
+            how[0],
+            "warning",
+            f"the critic's slopes are 1 ± {np.sqrt(paid):.2g}, and the gap explains {k:.2g} at most; {how[1]} the learning rate, "
+            f"or raise the price of the penalty, {penalty_weight:g}",
+            paid,
+        )
+    if k > 1.5:
+        return Symptom(
+            f"slopes{_named(critic)}",
+            "note",
+            f"the critic's slopes are {1 + np.sqrt(paid):.1f}, as they should be for a gap of {gap:.3g} at the price of "
+            f"{penalty_weight:g}: the Wasserstein distance is about {gap / k:.3g}",
+            paid,
+        )
 
 # %% ../../nbs/training/02_doctor.ipynb #512b4c40
 SURE = 50  # logits
 
+
 def winning(log, critic=""):
     "A critic in `r1` that has left the generator behind."
     gap = recent_and_before(log["gap" + critic])[0]
-    if gap > SURE: return Symptom("critic exploding" + _named(critic), "warning", f"its scores of real and generated clips lie {gap:.3g} apart; lower the learning rate, "
-                                  "or raise the price of the penalty", gap)
+    if gap > SURE:
+        return Symptom(
+            "critic exploding" + _named(critic),
+            "warning",
+            f"its scores of real and generated clips lie {gap:.3g} apart; lower the learning rate, "
+            "or raise the price of the penalty",
+            gap,
+        )
+
 
 def vanished(log, network="generator"):
     "A generator, or a basis, that is told nothing."
     now, before = recent_and_before(log[network + "_gradient"])
     if now < max(NOTHING / 10 * before, 1e-6):
-        return Symptom(f"{network} stands still", "warning", f"its gradient is {now:.2g}: what it makes is beyond the range, or the critic has collapsed; "
-                       "go back to a checkpoint from before and lower the learning rate", now)
+        return Symptom(
+            f"{network} stands still",
+            "warning",
+            f"its gradient is {now:.2g}: what it makes is beyond the range, or the critic has collapsed; "
+            "go back to a checkpoint from before and lower the learning rate",
+            now,
+        )
 
 # %% ../../nbs/training/02_doctor.ipynb #919575eb
 def robust_slope(x, y):  # (points,) twice
@@ -132,44 +209,103 @@ def robust_slope(x, y):  # (points,) twice
     slopes = np.sort((y[j] - y[i]) / (x[j] - x[i]))
     chance = 1.96 * np.sqrt(len(x) * (len(x) - 1) * (2 * len(x) + 5) / 18)
     low, high = int(round((len(slopes) - chance) / 2)) - 1, int(round((len(slopes) + chance) / 2))
-    return float(np.median(slopes)), float(slopes[max(low, 0)]), float(slopes[min(high, len(slopes) - 1)])
+    return (
+        float(np.median(slopes)),
+        float(slopes[max(low, 0)]),
+        float(slopes[min(high, len(slopes) - 1)]),
+    )
 
 # %% ../../nbs/training/02_doctor.ipynb #379cec84
 CHUNKS, IN_CHUNK = 16, 3  # pieces; lines in one, at least
 FLAT = 0.1  # change over as many updates as were looked at
 
-def how_far(log, game, price=10.0):
+
+def how_far(log, objective, penalty_weight=10.0):
     "How far along a run is, as a note."
-    if game != "wgan_gp": return Symptom("how far", "note", "in this game the gap does not measure a distance: listen, or let the evaluation judge", np.nan)
+    if objective != "wgan_gp":
+        return Symptom(
+            "how far",
+            "note",
+            "in this game the gap does not measure a distance: listen, or let the evaluation judge",
+            np.nan,
+        )
     n, needed = len(log["step"]), 2 * CHUNKS * IN_CHUNK
-    if n < needed: return Symptom("how far", "note", f"too early to say: {n} lines of the log, {needed} are needed", np.nan)
-    step, estimate = (np.array([np.median(piece) for piece in np.array_split(v[n // 2:], CHUNKS)])
-                      for v in (log["step"], log["gap"] / expected_slope(log["gap"], price)))
+    if n < needed:
+        return Symptom(
+            "how far",
+            "note",
+            f"too early to say: {n} lines of the log, {needed} are needed",
+            np.nan,
+        )
+    step, estimate = (
+        np.array([np.median(piece) for piece in np.array_split(v[n // 2 :], CHUNKS)])
+        for v in (log["step"], log["gap"] / expected_slope(log["gap"], penalty_weight))
+    )
     level = max(abs(np.median(estimate)), 1e-12)
-    change, low, high = (100 * s * (step[-1] - step[0]) / level for s in robust_slope(step, estimate))
-    words = ("is falling: it is learning, go on" if high < 0 else "is rising: the critic gains on the generator; listen whether it still gets better" if low > 0 else
-             "is flat: more of the same will change little; listen, and let the evaluation judge" if max(-low, high) < 100 * FLAT else "goes up and down too much to say where it is heading")
-    return Symptom("how far", "note", f"the Wasserstein estimate, {np.median(estimate[-4:]):.3g}, {words} ({change:+.0f} %, 95 % sure of {low:+.0f} to {high:+.0f} %, "
-                   f"since update {log['step'][n // 2]:.0f})", change)
+    change, low, high = (
+        100 * s * (step[-1] - step[0]) / level for s in robust_slope(step, estimate)
+    )
+    words = (
+        "is falling: it is learning, go on"
+        if high < 0
+        else "is rising: the critic gains on the generator; listen whether it still gets better"
+        if low > 0
+        else "is flat: more of the same will change little; listen, and let the evaluation judge"
+        if max(-low, high) < 100 * FLAT
+        else "goes up and down too much to say where it is heading"
+    )
+    return Symptom(
+        "how far",
+        "note",
+        f"the Wasserstein estimate, {np.median(estimate[-4:]):.3g}, {words} ({change:+.0f} %, 95 % sure of {low:+.0f} to {high:+.0f} %, "
+        f"since update {log['step'][n // 2]:.0f})",
+        change,
+    )
 
 # %% ../../nbs/training/02_doctor.ipynb #b1fc4fe6
 def still_falling(log):
     "How far along a basis is, as a note."
     n, needed = len(log["step"]), 2 * CHUNKS * IN_CHUNK
-    if n < needed: return Symptom("how far", "note", f"too early to say: {n} lines of the log, {needed} are needed", np.nan)
-    step, level = (np.array([np.median(piece) for piece in np.array_split(log[name][n // 2:], CHUNKS)]) for name in ("step", "l1"))
-    change, low, high = (100 * s * (step[-1] - step[0]) / max(np.median(level), 1e-12) for s in robust_slope(step, level))
-    words = "is falling: it is learning, go on" if high < 0 else "is flat: more of the same will change little" if low <= 0 else "is rising: lower the learning rate"
-    return Symptom("how far", "note", f"L1, {np.median(level[-4:]):.3g}, {words} ({change:+.0f} %, 95 % sure of {low:+.0f} to {high:+.0f} %, since update {log['step'][n // 2]:.0f})", change)
+    if n < needed:
+        return Symptom(
+            "how far",
+            "note",
+            f"too early to say: {n} lines of the log, {needed} are needed",
+            np.nan,
+        )
+    step, level = (
+        np.array([np.median(piece) for piece in np.array_split(log[name][n // 2 :], CHUNKS)])
+        for name in ("step", "l1")
+    )
+    change, low, high = (
+        100 * s * (step[-1] - step[0]) / max(np.median(level), 1e-12)
+        for s in robust_slope(step, level)
+    )
+    words = (
+        "is falling: it is learning, go on"
+        if high < 0
+        else "is flat: more of the same will change little"
+        if low <= 0
+        else "is rising: lower the learning rate"
+    )
+    return Symptom(
+        "how far",
+        "note",
+        f"L1, {np.median(level[-4:]):.3g}, {words} ({change:+.0f} %, 95 % sure of {low:+.0f} to {high:+.0f} %, since update {log['step'][n // 2]:.0f})",
+        change,
+    )
 
 # %% ../../nbs/training/02_doctor.ipynb #bd573999
 def tone_share(wave, *, rate=16000, frame=2048):  # (samples,)
     "The share of the energy in the strongest band of five bins, 0..1, and where it is, Hz. The lowest bins, where an offset would show, do not count."
     frame = min(frame, len(wave))
-    frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float64), frame)[::frame // 2]
-    power = (np.abs(np.fft.rfft(frames * np.hanning(frame)))**2).mean(0)[3:]
+    frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float64), frame)[
+        :: frame // 2
+    ]
+    power = (np.abs(np.fft.rfft(frames * np.hanning(frame))) ** 2).mean(0)[3:]
     k = int(power.argmax())
-    return power[max(0, k - 2):k + 3].sum() / max(power.sum(), 1e-30), (k + 3) * rate / frame
+    return power[max(0, k - 2) : k + 3].sum() / max(power.sum(), 1e-30), (k + 3) * rate / frame
+
 
 def flat_share(wave):  # (samples,)
     "The share of samples that stick to full scale, 0..1: next to one that does, at the same height. A pure tone at full scale has none to speak of."
@@ -179,113 +315,225 @@ def flat_share(wave):  # (samples,)
 # %% ../../nbs/training/02_doctor.ipynb #ad9a1fc2
 DEPTH_DB, BANDS, FRAME = 60, 40, 1024
 
-def sound_pictures(waves, *, rate=16000):  # (clips, samples)
+
+def log_mel_spectrograms(waves, *, rate=16000):  # (clips, samples)
     "Log-mel pictures, (clips, frames, bands), −60..0 dB."
     matrix = mel_matrix(bins=FRAME // 2 + 1, rate=rate, mels=BANDS)
-    level = np.stack([20 * np.log10(np.maximum(10**(level_db(wave, frame=FRAME, hop=FRAME // 4) / 20) @ matrix, 1e-6)) for wave in waves])
+    level = np.stack(
+        [
+            20
+            * np.log10(
+                np.maximum(10 ** (level_db(wave, frame=FRAME, hop=FRAME // 4) / 20) @ matrix, 1e-6)
+            )
+            for wave in waves
+        ]
+    )
     return np.maximum(level - level.max((1, 2), keepdims=True), -DEPTH_DB)
+
 
 def sound_spread(waves, label=None, *, rate=16000):  # (clips, samples); (clips,) or None
     "The median difference of two clips (of the same label), dB. NaN if there is no pair."
-    pictures = sound_pictures(waves, rate=rate)
+    pictures = log_mel_spectrograms(waves, rate=rate)
     i, j = np.triu_indices(len(waves), 1)
-    if label is not None: i, j = (index[np.asarray(label)[i] == np.asarray(label)[j]] for index in (i, j))
+    if label is not None:
+        i, j = (index[np.asarray(label)[i] == np.asarray(label)[j]] for index in (i, j))
     return float(np.median(np.abs(pictures[i] - pictures[j]).mean((1, 2)))) if len(i) else np.nan
 
 # %% ../../nbs/training/02_doctor.ipynb #aa3b4611
-YOUNG = 1000             # updates
-FEWEST = 8               # clips that say anything about all
-SILENT, TONE, STUCK, SAMENESS = 1e-3, 0.95, 0.01, 0.4  # peak; shares of the energy, of the samples, of the data's spread
+YOUNG = 1000  # updates
+FEWEST = 8  # clips that say anything about all
+SILENT, TONE, STUCK, SAMENESS = (
+    1e-3,
+    0.95,
+    0.01,
+    0.4,
+)  # peak; shares of the energy, of the samples, of the data's spread
 
-def listen_to(sounds, real=None, *, rate=16000, label=None, real_label=None, young=False):  # (clips, samples) twice; (clips,) twice
+
+def listen_to(
+    sounds, real=None, *, rate=16000, label=None, real_label=None, young=False
+):  # (clips, samples) twice; (clips,) twice
     "Symptoms in generated clips, beside real ones if there are any."
     severity, found = "note" if young else "warning", []
-    wait = "; after so few updates that is usual: wait" if young else "; go back to a checkpoint that sounded better, and lower the learning rate"
-    if not np.isfinite(sounds).all(): return [Symptom("NaN", "fatal", f"the sounds hold NaN; {lower()}", np.nan)]
-    if len(sounds) < FEWEST: return [Symptom("sounds", "note", f"{len(sounds)} clips are too few to judge by, {FEWEST} are needed", len(sounds))]
+    wait = (
+        "; after so few updates that is usual: wait"
+        if young
+        else "; go back to a checkpoint that sounded better, and lower the learning rate"
+    )
+    if not np.isfinite(sounds).all():
+        return [Symptom("NaN", "fatal", f"the sounds hold NaN; {lower()}", np.nan)]
+    if len(sounds) < FEWEST:
+        return [
+            Symptom(
+                "sounds",
+                "note",
+                f"{len(sounds)} clips are too few to judge by, {FEWEST} are needed",
+                len(sounds),
+            )
+        ]
     others = np.zeros((0, 2)) if real is None else real
-    quiet, quiet_real = (float((np.abs(w).max(1) < SILENT).mean()) if len(w) else 0.0 for w in (sounds, others))
-    if quiet > quiet_real + 0.2: found.append(Symptom("silence", severity, f"{quiet:.0%} of the clips are silent, {quiet_real:.0%} of the data's{wait}", quiet))
+    quiet, quiet_real = (
+        float((np.abs(w).max(1) < SILENT).mean()) if len(w) else 0.0 for w in (sounds, others)
+    )
+    if quiet > quiet_real + 0.2:
+        found.append(
+            Symptom(
+                "silence",
+                severity,
+                f"{quiet:.0%} of the clips are silent, {quiet_real:.0%} of the data's{wait}",
+                quiet,
+            )
+        )
     heard = sounds[np.abs(sounds).max(1) >= SILENT]
-    if len(heard) < FEWEST: return found
+    if len(heard) < FEWEST:
+        return found
     share, hz = np.array([tone_share(w, rate=rate) for w in heard]).T
     limit = max([TONE, *(tone_share(w, rate=rate)[0] for w in others)])
-    if np.mean(share > limit) > 0.5: found.append(Symptom("one tone", severity, f"{np.mean(share > limit):.0%} of the clips are one tone, of about {np.median(hz):.0f} Hz; "
-                                                          f"of the data at most {limit:.0%} of a clip's energy is so narrow{wait}", float(np.median(share))))
-    stuck, stuck_real = (float(np.median([flat_share(w) for w in ws])) if len(ws) else 0.0 for ws in (heard, others))
-    if stuck > STUCK + 2 * stuck_real: found.append(Symptom("clipping", severity, f"{stuck:.0%} of the samples stick to full scale, {stuck_real:.0%} of the data's{wait}", stuck))
-    return found + _alike(heard if label is None else sounds, others, rate=rate, label=label, real_label=real_label, severity=severity, wait=wait)
+    if np.mean(share > limit) > 0.5:
+        found.append(
+            Symptom(
+                "one tone",
+                severity,
+                f"{np.mean(share > limit):.0%} of the clips are one tone, of about {np.median(hz):.0f} Hz; "
+                f"of the data at most {limit:.0%} of a clip's energy is so narrow{wait}",
+                float(np.median(share)),
+            )
+        )
+    stuck, stuck_real = (
+        float(np.median([flat_share(w) for w in ws])) if len(ws) else 0.0 for ws in (heard, others)
+    )
+    if stuck > STUCK + 2 * stuck_real:
+        found.append(
+            Symptom(
+                "clipping",
+                severity,
+                f"{stuck:.0%} of the samples stick to full scale, {stuck_real:.0%} of the data's{wait}",
+                stuck,
+            )
+        )
+    return found + _alike(
+        heard if label is None else sounds,
+        others,
+        rate=rate,
+        label=label,
+        real_label=real_label,
+        severity=severity,
+        wait=wait,
+    )
+
 
 def _alike(sounds, real, *, rate, label, real_label, severity, wait):
     "Mode collapse, if the clips differ less than the data's."
-    if min(len(sounds), len(real)) < FEWEST: return []
+    if min(len(sounds), len(real)) < FEWEST:
+        return []
     ours, theirs = sound_spread(sounds, label, rate=rate), sound_spread(real, real_label, rate=rate)
-    if not ours < SAMENESS * theirs: return []
-    return [Symptom("mode collapse", severity, f"two clips{' of a label' * (label is not None)} differ by {ours:.1f} dB, two of the data's by {theirs:.1f}: the generator always says the same"
-                    f"{wait}{'' if severity == 'note' else ' or take a larger batch'}", ours / theirs)]
+    if not ours < SAMENESS * theirs:
+        return []
+    return [
+        Symptom(
+            "mode collapse",
+            severity,
+            f"two clips{' of a label' * (label is not None)} differ by {ours:.1f} dB, two of the data's by {theirs:.1f}: the generator always says the same"
+            f"{wait}{'' if severity == 'note' else ' or take a larger batch'}",
+            ours / theirs,
+        )
+    ]
 
 # %% ../../nbs/training/02_doctor.ipynb #6e18b5ac
 def examine(
-    log,           # dict of arrays (lines,): step, gap, critic_loss, penalty, critic_gradient, generator_loss, generator_gradient
-    sounds=None,   # generated clips, (clips, samples), −1..1
-    real=None,     # clips of the data, likewise
+    log,  # dict of arrays (lines,): step, gap, critic_loss, penalty, critic_gradient, generator_loss, generator_gradient
+    sounds=None,  # generated clips, (clips, samples), −1..1
+    real=None,  # clips of the data, likewise
     *,
-    game,          # a name in `gan.GAMES`
-    rate=16000,    # Hz
-    price=10.0,    # weight of the penalty
-    label=None,    # of the sounds, (clips,), if there are labels
+    objective,  # a name in `gan.GAMES`
+    rate=16000,  # Hz
+    penalty_weight=10.0,  # weight of the penalty
+    label=None,  # of the sounds, (clips,), if there are labels
     real_label=None,
-):                 # a `Diagnosis`
+):  # a `Diagnosis`
     "What is wrong with a run, and how far along it is."
     step = int(log["step"][-1]) if len(log["step"]) else 0
     found = [not_finite(log)]
     if found == [None] and len(log["step"]) >= FEW:
         for network in ("generator", "basis"):
-            if network + "_gradient" in log: found += [vanished(log, network), exploding(log, network)]
-        for critic in (name[len("gap"):] for name in log if name == "gap" or name.startswith("gap_")):
-            slopes = wandering(log, price, critic) if game == "wgan_gp" else winning(log, critic)
+            if network + "_gradient" in log:
+                found += [vanished(log, network), exploding(log, network)]
+        for critic in (
+            name[len("gap") :] for name in log if name == "gap" or name.startswith("gap_")
+        ):
+            slopes = (
+                wandering(log, penalty_weight, critic)
+                if objective == "wgan_gp"
+                else winning(log, critic)
+            )
             dead = collapsed(log, critic)
             found += [dead] if dead else [slopes, exploding(log, "critic" + critic)]
-        found.append(still_falling(log) if "l1" in log else how_far(log, game, price))
-    if sounds is not None: found += listen_to(sounds, real, rate=rate, label=label, real_label=real_label, young=step < YOUNG)
+        found.append(still_falling(log) if "l1" in log else how_far(log, objective, penalty_weight))
+    if sounds is not None:
+        found += listen_to(
+            sounds, real, rate=rate, label=label, real_label=real_label, young=step < YOUNG
+        )
     return Diagnosis({f.name: f for f in reversed(found) if f}.values(), step)
 
 # %% ../../nbs/training/02_doctor.ipynb #09339816
-def plot_diagnosis(log, *, game, price=10.0):  # a log as `examine` takes it
+def plot_diagnosis(log, *, objective, penalty_weight=10.0):  # a log as `examine` takes it
     "The log as the doctor reads it. Returns the figure."
-    wasserstein = game == "wgan_gp"
-    fig, axes = plt.subplots(1, 2 + wasserstein, figsize=(9, 2.2), dpi=80, layout="constrained", squeeze=False)
+    wasserstein = objective == "wgan_gp"
+    fig, axes = plt.subplots(
+        1, 2 + wasserstein, figsize=(9, 2.2), dpi=80, layout="constrained", squeeze=False
+    )
     step, gap = log["step"], log["gap"]
-    smooth = np.array([np.median(gap[max(0, i - NOW // 2):i + NOW // 2 + 1]) for i in range(len(gap))])
-    axes[0, 0].plot(step, gap, linewidth=.5, alpha=.6); axes[0, 0].plot(step, smooth)
+    smooth = np.array(
+        [np.median(gap[max(0, i - NOW // 2) : i + NOW // 2 + 1]) for i in range(len(gap))]
+    )
+    axes[0, 0].plot(step, gap, linewidth=0.5, alpha=0.6)
+    axes[0, 0].plot(step, smooth)
     axes[0, 0].set(title="gap")
-    for name in ("critic_gradient", "generator_gradient"): axes[0, 1].semilogy(step, np.maximum(log[name], 1e-12), linewidth=.8, label=name.split("_")[0])
-    axes[0, 1].set(title="gradients"); axes[0, 1].legend()
+    for name in ("critic_gradient", "generator_gradient"):
+        axes[0, 1].semilogy(
+            step, np.maximum(log[name], 1e-12), linewidth=0.8, label=name.split("_")[0]
+        )
+    axes[0, 1].set(title="gradients")
+    axes[0, 1].legend()
     if wasserstein:
-        axes[0, 2].plot(step, 1 + np.sqrt(np.maximum(log["penalty"], 0)), linewidth=.5, label="from the penalty")
-        axes[0, 2].plot(step, expected_slope(smooth, price), label="explained by the gap")
-        axes[0, 2].set(title="the critic's slopes"); axes[0, 2].legend()
-    for ax in axes[0]: ax.set(xlabel="updates")
+        axes[0, 2].plot(
+            step,
+            1 + np.sqrt(np.maximum(log["penalty"], 0)),
+            linewidth=0.5,
+            label="from the penalty",
+        )
+        axes[0, 2].plot(step, expected_slope(smooth, penalty_weight), label="explained by the gap")
+        axes[0, 2].set(title="the critic's slopes")
+        axes[0, 2].legend()
+    for ax in axes[0]:
+        ax.set(xlabel="updates")
     return fig
 
 # %% ../../nbs/training/02_doctor.ipynb #02f66ed7
 EVERY, MEMORY = 10, 2000  # updates from one look at the log to the next; lines remembered
-HEARD = 16                # clips, and at least two of each label
+HEARD = 16  # clips, and at least two of each label
+
 
 class Diverged(InputError):
     "A run whose numbers have gone."
 
+
 class Doctor(keras.callbacks.Callback):
     "Watches a run. Put it before the callbacks that log and that write checkpoints."
-    def __init__(self,
+
+    def __init__(
+        self,
         experiment,  # a row: its game, price, learning rate, labels
-        clips,       # the data
-        past=None,   # the log so far, a dict of arrays
-        say=print,   # what to do with the line of a new warning, or of one that is over
+        clips,  # the data
+        past=None,  # the log so far, a dict of arrays
+        say=print,  # what to do with the line of a new warning, or of one that is over
     ):
         super().__init__()
         self.experiment, self.rate, self.say = experiment, clips.rate, say
-        self.about = dict(game=experiment.game, price=10.0 if experiment.price is None else experiment.price)
+        self.about = dict(
+            objective=experiment.objective,
+            penalty_weight=10.0 if experiment.penalty_weight is None else experiment.penalty_weight,
+        )
         self.real, self.real_label = reference(clips, experiment.labels)
         self.heard = max(HEARD, 2 * len(clips.labels) if experiment.labels else 0)
         self.lines, self.sounds = deque(maxlen=MEMORY), []
@@ -293,22 +541,34 @@ class Doctor(keras.callbacks.Callback):
         if past is not None:
             names = [name for name in past if name != "warnings"]
             for line in zip(*(past[name] for name in names)):
-                if line[names.index("step")] % EVERY == 0: self.lines.append(dict(zip(names, line)))
+                if line[names.index("step")] % EVERY == 0:
+                    self.lines.append(dict(zip(names, line)))
         self.figures = examine(self.log, **self.about) if self.lines else Diagnosis([])
         self.step = self.figures.step
 
     @property
-    def log(self): return {name: np.array([line[name] for line in self.lines]) for name in self.lines[-1]}
+    def log(self):
+        return {name: np.array([line[name] for line in self.lines]) for name in self.lines[-1]}
 
     @property
     def found(self):  # the figures' findings and those of the last sounds
         return Diagnosis([*self.figures, *self.sounds], self.step)
 
     def on_train_batch_end(self, batch, logs=None):
-        step, values = int(held(self.model.step)), {name: float(f"{np.asarray(value).item():.6g}") for name, value in logs.items() if name != "warnings"}
+        step, values = (
+            int(value_of(self.model.step)),
+            {
+                name: float(f"{np.asarray(value).item():.6g}")
+                for name, value in logs.items()
+                if name != "warnings"
+            },
+        )
         self.step = step
         bad = [name for name, value in values.items() if not np.isfinite(value)]
-        if bad: raise Diverged(f"update {step}: {', '.join(bad)} {'are' if len(bad) > 1 else 'is'} NaN or infinite; {lower(self.experiment.learning_rate)}")
+        if bad:
+            raise Diverged(
+                f"update {step}: {', '.join(bad)} {'are' if len(bad) > 1 else 'is'} NaN or infinite; {lower(self.experiment.learning_rate)}"
+            )
         if step % EVERY == 0:
             self.lines.append({"step": step, **values})
             self.figures = examine(self.log, **self.about)
@@ -317,40 +577,70 @@ class Doctor(keras.callbacks.Callback):
 
 # %% ../../nbs/training/02_doctor.ipynb #e61e544a
 @patch
-def tell(self:Doctor, findings, kind):  # from the figures, or from the sounds
+def tell(self: Doctor, findings, kind):  # from the figures, or from the sounds
     "Say each warning once, and once when it is over."
     now = {finding.name: finding for finding in findings if finding.severity != "note"}
     new, over = set(now) - self.said, (self.told[kind] - set(now)) - self.passed
-    for name in new: self.say(f"{now[name]} (update {int(held(self.model.step))})")
-    for name in over: self.say(f"{PASSED} {name}: over (update {int(held(self.model.step))})")
-    self.said, self.passed, self.told[kind] = self.said | new, self.passed | over, self.told[kind] | set(now)
+    for name in new:
+        self.say(f"{now[name]} (update {int(value_of(self.model.step))})")
+    for name in over:
+        self.say(f"{PASSED} {name}: over (update {int(value_of(self.model.step))})")
+    self.said, self.passed, self.told[kind] = (
+        self.said | new,
+        self.passed | over,
+        self.told[kind] | set(now),
+    )
+
 
 @patch
-def hear(self:Doctor, model, waves=None):  # a `TrainedModel`; what it makes, each label in turn, None: `HEARD` clips, or two of each label
+def hear(
+    self: Doctor, model, waves=None
+):  # a `TrainedModel`; what it makes, each label in turn, None: `HEARD` clips, or two of each label
     "Listen to what it makes now."
-    if not model.about.get("step"): return  # untrained: nothing to find out
-    if waves is None: waves = model.generate(self.heard)
+    if not model.about.get("step"):
+        return  # untrained: nothing to find out
+    if waves is None:
+        waves = model.generate(self.heard)
     label = np.arange(len(waves)) % len(model.labels) if model.labels else None
-    self.sounds = listen_to(waves, self.real, rate=self.rate, label=label, real_label=self.real_label, young=model.about["step"] < YOUNG)
+    self.sounds = listen_to(
+        waves,
+        self.real,
+        rate=self.rate,
+        label=label,
+        real_label=self.real_label,
+        young=model.about["step"] < YOUNG,
+    )
     self.tell(self.sounds, "sounds")
+
 
 def reference(clips, labels=False):
     "Clips of the training split to compare with: waves (clips, samples) and, if wanted, their labels."
     rows, rng = clips.where("train"), np.random.default_rng(0)
-    if not labels: return clips.waves(np.sort(rng.permutation(rows)[:HEARD])), None
-    chosen = np.concatenate([rng.permutation(rows[clips.label[rows] == k])[:max(2, HEARD // max(1, len(clips.labels)))] for k in range(len(clips.labels))])
+    if not labels:
+        return clips.waves(np.sort(rng.permutation(rows)[:HEARD])), None
+    chosen = np.concatenate(
+        [
+            rng.permutation(rows[clips.label[rows] == k])[
+                : max(2, HEARD // max(1, len(clips.labels)))
+            ]
+            for k in range(len(clips.labels))
+        ]
+    )
     return clips.waves(chosen), clips.label[chosen]
 
 # %% ../../nbs/training/02_doctor.ipynb #5a93aa6c
 def finite(gan):
     "Are all weights numbers?"
-    return all(np.isfinite(held(v)).all() for v in gan.variables)
+    return all(np.isfinite(value_of(v)).all() for v in gan.variables)
+
 
 def last_good(run, gan):  # a `training.Run`; set to what is found
     "The step of the newest checkpoint that is whole and finite. `InputError` if there is none."
     for step in reversed(run.checkpoints()):
         try:
             run.restore(gan, step=step)
-            if finite(gan): return step
-        except InputError: pass  # damaged
+            if finite(gan):
+                return step
+        except InputError:
+            pass  # damaged
     raise InputError(f"{run.folder}: no checkpoint without NaN; train into another folder")

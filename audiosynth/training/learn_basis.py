@@ -18,49 +18,51 @@ import tensorflow as tf
 from fastcore.basics import patch
 from keras import layers
 
-from ..networks.adam import Adam
-from ..representations.learned_basis import analysed, basis_of, synthesised
 from ..data.clips import KEYS, streamed
-from ..data.files import InputError
-from ..data.files import write_json
-from ..gan.build import APART, EXAMPLES
-from ..gan.trained_model import EXAMPLES_FILE, MODEL, load_examples, save_examples
-from ..gan.losses import GAMES, between, gradient_penalty
-from ..gan.model import apply
-from ..gan.randomness import ALPHA, Z, draws, held
-from ..data.files import nearest
-from ..networks.registry import critic
-from ..representations.registry import load_basis
-from .runs import KINDS, Run, read_about, stored
-from .distribute import Team
+from ..data.files import InputError, look_up, write_json
 from ..data.sources import load_clips
+from ..gan.build import APART, EXAMPLES
+from ..gan.losses import OBJECTIVES, gradient_penalty, interpolate
+from ..gan.model import apply_gradients
+from ..gan.randomness import ALPHA, Z, random_key, value_of
+from ..gan.trained_model import EXAMPLES_FILE, MODEL, load_examples, save_examples
+from ..networks.adam import Adam
+from ..networks.registry import critic
+from ..representations.learned_basis import analysed, basis_of, synthesised
+from ..representations.registry import load_basis
 from ..representations.stft import stft
-from .train import check_length, describe, follow, on_disk
+from .distribute import Team
+from .runs import KINDS, Run, read_arrays, read_metadata
+from .train import check_length, on_disk, resume, run_metadata
 
 # %% ../../nbs/training/04_learn_basis.ipynb #d68c63fa
 @dataclass(frozen=True)
 class Basis:
     "A row: a basis to learn."
-    published: str           # what it is after
-    auxiliary: str = ""      # a name in `AUXILIARY`
-    weight: float = 0.0      # of that loss
+
+    published: str  # what it is after
+    auxiliary: str = ""  # a name in `AUXILIARY`
+    weight: float = 0.0  # of that loss
     filters: int = 512
-    window: int = 32         # samples of a filter
-    hop: int = 16            # samples
-    noise: float = 0.05      # σ of what is added to the input
-    excerpt: int = 2048      # samples of a clip in an update
-    batch: int = 16          # excerpts in an update
+    window: int = 32  # samples of a filter
+    hop: int = 16  # samples
+    noise: float = 0.05  # σ of what is added to the input
+    excerpt: int = 2048  # samples of a clip in an update
+    batch: int = 16  # excerpts in an update
     learning_rate: float = 1e-3
-    frozen: bool = False     # does the encoder stay as it was drawn? To compare with
-    width: int = 8           # channels of the critic's thinnest layer
-    price: float = 10.0      # of its penalty
+    frozen: bool = False  # does the encoder stay as it was drawn? To compare with
+    width: int = 8  # channels of the critic's thinnest layer
+    penalty_weight: float = 10.0  # of its penalty
     labels, given = False, ""  # what a GAN's row may be told
 
     @property
-    def game(self): return "wgan_gp" if self.auxiliary == "critic" else "basis"  # for the doctor
+    def objective(self):
+        return "wgan_gp" if self.auxiliary == "critic" else "basis"  # for the doctor
 
     @property
-    def critic_steps(self): return GAMES["wgan_gp"].critic_steps if self.auxiliary == "critic" else 0
+    def critic_steps(self):
+        return OBJECTIVES["wgan_gp"].critic_steps if self.auxiliary == "critic" else 0
+
 
 BASES = {
     "basis_plain": Basis("reconstruction alone"),
@@ -70,181 +72,298 @@ BASES = {
 }
 KINDS["basis"] = Basis  # what `experiment.json` of such a run holds
 
+
 def choose_basis(row, **changes):  # a name in `BASES`; fields to change, None: as the row has it
     "A row, perhaps varied. `InputError` names the nearest row, or the field that cannot be."
-    found = BASES[nearest(row, BASES, "row")]
+    found = BASES[look_up(row, BASES, "row")]
     changes = {name: value for name, value in changes.items() if value is not None}
     for name in ("filters", "batch"):
-        if changes.get(name, 1) < 1: raise InputError(f"{name} {changes[name]}: must be at least 1")
+        if changes.get(name, 1) < 1:
+            raise InputError(f"{name} {changes[name]}: must be at least 1")
     return replace(found, **changes)
 
 # %% ../../nbs/training/04_learn_basis.ipynb #8066cfc4
 LAYERS = (512, 128, 100)  # units of the classifier
 RESOLUTIONS = ((1024, 256), (512, 128), (256, 64))  # frame and hop, samples
 
+
 def note_classifier(filters):
     "(…, filters) → (…, 89) logits."
     code = h = keras.Input((filters,), name="code")
-    for n in LAYERS: h = layers.Dense(n, activation="relu", kernel_initializer="he_normal")(h)
+    for n in LAYERS:
+        h = layers.Dense(n, activation="relu", kernel_initializer="he_normal")(h)
     return keras.Model(code, layers.Dense(KEYS)(h), name="classifier")
+
 
 def classifier_loss(model, data, code, found):
     "Mean cross-entropy of the keys and the pedal."
     logits = model.network(tf.reshape(code, (-1, code.shape[-1])), training=True)
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(tf.reshape(data["notes"], (-1, KEYS)), logits))
+    return tf.reduce_mean(
+        tf.nn.sigmoid_cross_entropy_with_logits(tf.reshape(data["notes"], (-1, KEYS)), logits)
+    )
+
 
 def critic_loss(model, data, code, found):
     "How little the critic is taken in."
     return -tf.reduce_mean(model.score(found))
 
+
 def perceptual_loss(model, data, code, found):
     "The mean of `spectral_difference` over three resolutions."
-    clean = data["wave"][-found.shape[0]:]
-    return tf.add_n([spectral_difference(clean, found, *size, noise=model.row.noise) for size in RESOLUTIONS]) / len(RESOLUTIONS)
+    clean = data["wave"][-found.shape[0] :]
+    return tf.add_n(
+        [spectral_difference(clean, found, *size, noise=model.row.noise) for size in RESOLUTIONS]
+    ) / len(RESOLUTIONS)
+
 
 def spectral_difference(clean, found, frame, hop, *, noise):  # (batch, samples) twice; samples; σ
     "Spectral convergence and the distance of log-magnitudes, each with a floor."
-    power = [tf.math.real(x)**2 + tf.math.imag(x)**2 for x in (stft(wave, frame=frame, hop=hop) for wave in (clean, found))]
+    power = [
+        tf.math.real(x) ** 2 + tf.math.imag(x) ** 2
+        for x in (stft(wave, frame=frame, hop=hop) for wave in (clean, found))
+    ]
     floor = noise**2 * frame * 0.3974  # the mean square of a Hamming window
     tiny = 1e-3 * floor
-    apart = tf.reduce_sum((tf.sqrt(power[0] + tiny) - tf.sqrt(power[1] + tiny))**2, (1, 2))
+    apart = tf.reduce_sum((tf.sqrt(power[0] + tiny) - tf.sqrt(power[1] + tiny)) ** 2, (1, 2))
     size = tf.reduce_sum(power[0] + floor, (1, 2))
     logs = tf.reduce_mean(tf.abs(tf.math.log((power[0] + tiny) / (power[1] + tiny)))) / 2
     return tf.reduce_mean(tf.sqrt(apart / size + 1e-12)) + logs
+
 
 AUXILIARY = {"classifier": classifier_loss, "critic": critic_loss, "perceptual": perceptual_loss}
 
 # %% ../../nbs/training/04_learn_basis.ipynb #e8705b51
 class BasisModel(keras.Model):
     "Filters, what they learn with, and how."
+
     listeners, condition, representation = (), "", None
     shown = "L1", "l1", ".4f"  # on the progress bar
 
-    def __init__(self,
-        row,            # a `Basis`
+    def __init__(
+        self,
+        row,  # a `Basis`
         *,
-        samples,        # of the clips
-        rate,           # Hz
+        samples,  # of the clips
+        rate,  # Hz
         seed=0,
         examples=None,  # (n, samples) sounds to try it on
         training=None,  # (n, samples) of those it learns from, for the code's unit
     ):
         super().__init__(name="basis")
-        self.row, self.samples, self.rate, self.seed, self.examples, self.training = row, samples, rate, seed, examples, training
+        self.row, self.samples, self.rate, self.seed, self.examples, self.training = (
+            row,
+            samples,
+            rate,
+            seed,
+            examples,
+            training,
+        )
         form = dict(shape=(row.window, row.filters), initializer="glorot_uniform")
-        self.encoder, self.decoder = self.add_weight(name="encoder", **form), self.add_weight(name="decoder", **form)
+        self.encoder, self.decoder = (
+            self.add_weight(name="encoder", **form),
+            self.add_weight(name="decoder", **form),
+        )
         self.network = note_classifier(row.filters) if row.auxiliary == "classifier" else None
-        if row.auxiliary == "critic": self.network = critic((row.excerpt, 1), network="wavegan", width=row.width)
+        if row.auxiliary == "critic":
+            self.network = critic((row.excerpt, 1), network="wavegan", width=row.width)
         kept = dict(initializer="zeros", trainable=False, shape=(), dtype="int64")
-        self.step, self.total = self.add_weight(name="step", **kept), self.add_weight(name="total", **kept)
+        self.step, self.total = (
+            self.add_weight(name="step", **kept),
+            self.add_weight(name="total", **kept),
+        )
         self.taught = [self.decoder] if row.frozen else [self.encoder, self.decoder]
         self.compile(optimizer=Adam(row.learning_rate, epsilon=1e-8), jit_compile=False)
         self.optimizer.build(self.taught)
-        self.helper = None if self.network is None else Adam(row.learning_rate, 0.5 if row.critic_steps else 0.9, 0.9 if row.critic_steps else 0.999, epsilon=1e-8)
-        if self.helper: self.helper.build(self.network.trainable_variables)
+        self.helper = (
+            None
+            if self.network is None
+            else Adam(
+                row.learning_rate,
+                0.5 if row.critic_steps else 0.9,
+                0.9 if row.critic_steps else 0.999,
+                epsilon=1e-8,
+            )
+        )
+        if self.helper:
+            self.helper.build(self.network.trainable_variables)
 
-    def _maybe_symbolic_build(self, *args, **kwargs): "Everything is built already."
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        "Everything is built already."
 
     @property
     def groups(self):  # for a checkpoint
-        found = {"basis": [self.encoder, self.decoder], "basis_adam": self.optimizer.variables, "progress": [self.step, self.total]}
-        return found if self.network is None else found | {"auxiliary": self.network.weights, "auxiliary_adam": self.helper.variables}
+        found = {
+            "basis": [self.encoder, self.decoder],
+            "basis_adam": self.optimizer.variables,
+            "progress": [self.step, self.total],
+        }
+        return (
+            found
+            if self.network is None
+            else found
+            | {"auxiliary": self.network.weights, "auxiliary_adam": self.helper.variables}
+        )
 
 # %% ../../nbs/training/04_learn_basis.ipynb #2fd25501
 @patch
-def through(self:BasisModel, clean, substep):  # (batch, excerpt); which draw of this step
+def through(self: BasisModel, clean, substep):  # (batch, excerpt); which draw of this step
     "The code of excerpts with noise on them, and its sound."
-    noise = tf.random.stateless_normal(tf.shape(clean), draws(self.seed, self.step, substep, Z))
-    peak = tf.reduce_max(tf.abs(clean), 1, keepdims=True)  # 1, and less where there is next to nothing to hear
-    code = analysed(clean + self.row.noise * peak * noise, tf.convert_to_tensor(self.encoder), hop=self.row.hop)
-    return code, synthesised(code, tf.convert_to_tensor(self.decoder), hop=self.row.hop, samples=clean.shape[1])
+    noise = tf.random.stateless_normal(
+        tf.shape(clean), random_key(self.seed, self.step, substep, Z)
+    )
+    peak = tf.reduce_max(
+        tf.abs(clean), 1, keepdims=True
+    )  # 1, and less where there is next to nothing to hear
+    code = analysed(
+        clean + self.row.noise * peak * noise, tf.convert_to_tensor(self.encoder), hop=self.row.hop
+    )
+    return code, synthesised(
+        code, tf.convert_to_tensor(self.decoder), hop=self.row.hop, samples=clean.shape[1]
+    )
+
 
 @patch
-def score(self:BasisModel, wave): return self.network([wave[..., None]], training=True)
+def score(self: BasisModel, wave):
+    return self.network([wave[..., None]], training=True)
+
 
 @patch
-def teach(self:BasisModel, clean, real, substep):  # (batch, excerpt) twice: to be reconstructed, and others
+def teach(
+    self: BasisModel, clean, real, substep
+):  # (batch, excerpt) twice: to be reconstructed, and others
     "One update of the critic."
     fake = self.through(clean, substep)[1]
-    alpha = tf.random.stateless_uniform([fake.shape[0]], draws(self.seed, self.step, substep, ALPHA))
+    alpha = tf.random.stateless_uniform(
+        [fake.shape[0]], random_key(self.seed, self.step, substep, ALPHA)
+    )
     with tf.GradientTape() as tape:
         gap = tf.reduce_mean(self.score(real)) - tf.reduce_mean(self.score(fake))
-        paid = gradient_penalty(self.score, between([real], [fake], alpha))
-        loss = self.row.price * paid - gap
+        paid = gradient_penalty(self.score, interpolate([real], [fake], alpha))
+        loss = self.row.penalty_weight * paid - gap
     gradients = tape.gradient(loss, self.network.trainable_variables)
-    apply(self.helper, gradients, self.network.trainable_variables)
-    return {"gap": gap, "critic_loss": loss, "penalty": paid, "critic_gradient": tf.linalg.global_norm(gradients)}
+    apply_gradients(self.helper, gradients, self.network.trainable_variables)
+    return {
+        "gap": gap,
+        "critic_loss": loss,
+        "penalty": paid,
+        "critic_gradient": tf.linalg.global_norm(gradients),
+    }
 
 # %% ../../nbs/training/04_learn_basis.ipynb #3d2c59d2
 @patch
-def train_step(self:BasisModel, data):
+def train_step(self: BasisModel, data):
     "One update of the filters, after those of the critic. data: wave ((critic_steps + 1)·batch, excerpt); perhaps real, notes."
     row, logs = self.row, {}
     for k in range(row.critic_steps):
         part = slice(k * row.batch, (k + 1) * row.batch)
         logs = self.teach(data["wave"][part], data["real"][part], k)
-    clean = data["wave"][row.critic_steps * row.batch:]
+    clean = data["wave"][row.critic_steps * row.batch :]
     with tf.GradientTape() as tape:
         code, found = self.through(clean, row.critic_steps)
         l1 = tf.reduce_mean(tf.abs(found - clean))
         extra = AUXILIARY[row.auxiliary](self, data, code, found) if row.auxiliary else 0.0
         loss = l1 + row.weight * extra
-    own, more = self.taught, self.network.trainable_variables if row.auxiliary == "classifier" else []
+    own, more = (
+        self.taught,
+        self.network.trainable_variables if row.auxiliary == "classifier" else [],
+    )
     gradients = tape.gradient(loss, [*own, *more])
-    apply(self.optimizer, gradients[:len(own)], own)
-    if more: apply(self.helper, gradients[len(own):], more)
+    apply_gradients(self.optimizer, gradients[: len(own)], own)
+    if more:
+        apply_gradients(self.helper, gradients[len(own) :], more)
     self.step.assign_add(1)
-    return {"l1": l1, **({row.auxiliary: extra} if row.auxiliary else {}), "basis_gradient": tf.linalg.global_norm(gradients[:len(own)]), **logs}
+    return {
+        "l1": l1,
+        **({row.auxiliary: extra} if row.auxiliary else {}),
+        "basis_gradient": tf.linalg.global_norm(gradients[: len(own)]),
+        **logs,
+    }
 
 # %% ../../nbs/training/04_learn_basis.ipynb #8839c425
-DOWN = np.r_[np.ones(88, "uint8"), np.uint8(64)]  # from which value on a key, and the pedal, is down
+DOWN = np.r_[
+    np.ones(88, "uint8"), np.uint8(64)
+]  # from which value on a key, and the pedal, is down
 
-def excerpts(clips, rows, length, hop, rng):  # a dataset; which clips; samples; samples; NumPy's chance
+
+def excerpts(
+    clips, rows, length, hop, rng
+):  # a dataset; which clips; samples; samples; NumPy's chance
     "Part of each clip, (n, length), and where each begins."
     begin = rng.integers(0, (clips.samples - length) // hop + 1, len(rows)) * hop
     return np.take_along_axis(clips.waves(rows), begin[:, None] + np.arange(length), axis=1), begin
 
+
 QUIET = 0.01  # peaks below this are not brought up to 1
+
 
 def levelled(wave):  # (n, samples)
     "Each at a peak of 1, but for what is nearly silent."
     return wave / np.maximum(np.abs(wave).max(1, keepdims=True), QUIET)
 
+
 def notes_of(clips, rows, begin, frames, hop):  # …; (n,) samples; how many frames; samples
     "Which keys, and the pedal, are down at each frame's middle: (n, frames, 89) float32, 0 or 1."
     middle = begin[:, None] + hop * np.arange(frames) + hop // 2
     state = np.minimum(middle, clips.samples - 1) * clips.states // clips.samples
-    return (np.take_along_axis(clips.rolls(rows), state[..., None], axis=1) >= DOWN).astype("float32")
+    return (np.take_along_axis(clips.rolls(rows), state[..., None], axis=1) >= DOWN).astype(
+        "float32"
+    )
+
 
 @patch
-def feed(self:BasisModel, clips, *, batch, seed=0):
+def feed(self: BasisModel, clips, *, batch, seed=0):
     "A `tf.data.Dataset` that begins where the model stands."
-    row, first = self.row, int(held(self.step))
+    row, first = self.row, int(value_of(self.step))
     n, frames = batch * (row.critic_steps + 1), row.excerpt // row.hop
+
     def elements():
         step = first
         while True:
             rng, rows = np.random.default_rng([seed, step]), clips.indices(step, n, seed=seed)
             wave, begin = excerpts(clips, rows, row.excerpt, row.hop, rng)
             found = {"wave": levelled(wave)}
-            if row.critic_steps: found["real"] = levelled(excerpts(clips, clips.indices(step, n - batch, seed=seed + APART), row.excerpt, row.hop, rng)[0])
-            if row.auxiliary == "classifier": found["notes"] = notes_of(clips, rows, begin, frames, row.hop)
+            if row.critic_steps:
+                found["real"] = levelled(
+                    excerpts(
+                        clips,
+                        clips.indices(step, n - batch, seed=seed + APART),
+                        row.excerpt,
+                        row.hop,
+                        rng,
+                    )[0]
+                )
+            if row.auxiliary == "classifier":
+                found["notes"] = notes_of(clips, rows, begin, frames, row.hop)
             yield found
             step += 1
+
     form = {"wave": tf.TensorSpec((n, row.excerpt), tf.float32)}
-    if row.critic_steps: form["real"] = tf.TensorSpec((n - batch, row.excerpt), tf.float32)
-    if row.auxiliary == "classifier": form["notes"] = tf.TensorSpec((n, frames, KEYS), tf.float32)
+    if row.critic_steps:
+        form["real"] = tf.TensorSpec((n - batch, row.excerpt), tf.float32)
+    if row.auxiliary == "classifier":
+        form["notes"] = tf.TensorSpec((n, frames, KEYS), tf.float32)
     return streamed(elements, form)
 
 # %% ../../nbs/training/04_learn_basis.ipynb #4ce99422
 class TrainedBasis:
     "A learned basis with some sounds to try it on."
+
     labels, condition = [], ""
-    def __init__(self, representation, about, examples):  # a `LearnedBasis`; dict; (n, samples), as 16 bits hold them
-        self.representation, self.about, self.examples, self.rate = representation, about, examples, representation.rate
+
+    def __init__(
+        self, representation, about, examples
+    ):  # a `LearnedBasis`; dict; (n, samples), as 16 bits hold them
+        self.representation, self.about, self.examples, self.rate = (
+            representation,
+            about,
+            examples,
+            representation.rate,
+        )
 
     def __repr__(self):
-        shape = "{filters} filters of {window} samples, {hop} apart".format(**vars(self.representation))
+        shape = "{filters} filters of {window} samples, {hop} apart".format(
+            **vars(self.representation)
+        )
         return f"TrainedBasis: {self.about.get('row')}, {self.about.get('step', 0):,} updates on {self.about.get('data')}; {shape}, at {self.rate} Hz"
 
     def generate(self, n, *, seed=0):
@@ -256,68 +375,138 @@ class TrainedBasis:
         "Write the folder, each file whole or not at all."
         folder = Path(folder)
         self.representation.save(folder)
-        save_examples(folder/EXAMPLES_FILE, self.examples)
-        write_json(folder/MODEL, {"format": 1, **self.about})
+        save_examples(folder / EXAMPLES_FILE, self.examples)
+        write_json(folder / MODEL, {"format": 1, **self.about})
+
 
 def reconstructed(basis, waves, batch=16):  # (n, samples)
     "Coded and decoded, (n, samples) float32."
-    return np.concatenate([basis.decode(basis.encode(waves[i:i + batch])).numpy() for i in range(0, len(waves), batch)])
+    return np.concatenate(
+        [
+            basis.decode(basis.encode(waves[i : i + batch])).numpy()
+            for i in range(0, len(waves), batch)
+        ]
+    )
+
 
 def load_trained(folder):  # of a run, or of its model
     "A `TrainedBasis`. `InputError` if there is none, or it is of another kind."
-    basis, inside = load_basis(folder), Path(folder)/"model" if (Path(folder)/"model").is_dir() else Path(folder)
-    about = read_about(inside/MODEL)
-    if about.get("kind") != "basis": raise InputError(f"{folder}: a GAN that learned in a basis; give the run of the basis itself")
-    return TrainedBasis(basis, about, load_examples(inside/EXAMPLES_FILE))
+    basis, inside = (
+        load_basis(folder),
+        Path(folder) / "model" if (Path(folder) / "model").is_dir() else Path(folder),
+    )
+    about = read_metadata(inside / MODEL)
+    if about.get("kind") != "basis":
+        raise InputError(
+            f"{folder}: a GAN that learned in a basis; give the run of the basis itself"
+        )
+    return TrainedBasis(basis, about, load_examples(inside / EXAMPLES_FILE))
+
 
 @patch
-def trained(self:BasisModel, about):
+def trained(self: BasisModel, about):
     "What has been learned so far."
-    basis = basis_of(held(self.encoder), held(self.decoder), hop=self.row.hop, samples=self.samples, rate=self.rate)
-    return TrainedBasis(basis.fit(self.training[i:i + 32] for i in range(0, len(self.training), 32)), about, self.examples)
+    basis = basis_of(
+        value_of(self.encoder),
+        value_of(self.decoder),
+        hop=self.row.hop,
+        samples=self.samples,
+        rate=self.rate,
+    )
+    return TrainedBasis(
+        basis.fit(self.training[i : i + 32] for i in range(0, len(self.training), 32)),
+        about,
+        self.examples,
+    )
 
 # %% ../../nbs/training/04_learn_basis.ipynb #b9a04fe1
 HEARD = 256  # training clips by which the code's unit is set
 
+
 def build_basis(row, clips, *, seed=0):
     "A `BasisModel` for a dataset. `InputError` where they do not go together."
     if row.auxiliary == "classifier" and not clips.states:
-        raise InputError(f"{clips.folder}: this row learns to show notes, and the dataset has none; prepare maestro or piano, or choose basis_plain")
-    if clips.samples < row.excerpt: raise InputError(f"{clips.folder}: clips of {clips.samples} samples are shorter than the excerpts to learn from; prepare clips of at least {row.excerpt}")
+        raise InputError(
+            f"{clips.folder}: this row learns to show notes, and the dataset has none; prepare maestro or piano, or choose basis_plain"
+        )
+    if clips.samples < row.excerpt:
+        raise InputError(
+            f"{clips.folder}: clips of {clips.samples} samples are shorter than the excerpts to learn from; prepare clips of at least {row.excerpt}"
+        )
     train, heard = clips.where("train"), held_out(clips)
-    if not len(train): raise InputError(f"{clips.folder}: no clips in the train split; it has {clips.manifest['counts']}")
-    some = lambda rows, n: clips.waves(rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int)])
+    if not len(train):
+        raise InputError(
+            f"{clips.folder}: no clips in the train split; it has {clips.manifest['counts']}"
+        )
+    some = lambda rows, n: clips.waves(
+        rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int)]
+    )
     keras.utils.clear_session(free_memory=False)  # as for a GAN: names order the graph
     keras.utils.set_random_seed(seed)
-    return BasisModel(row, samples=clips.samples, rate=clips.rate, seed=seed, examples=some(heard, EXAMPLES), training=some(train, HEARD))
+    return BasisModel(
+        row,
+        samples=clips.samples,
+        rate=clips.rate,
+        seed=seed,
+        examples=some(heard, EXAMPLES),
+        training=some(train, HEARD),
+    )
+
 
 def held_out(clips):
     "The clips of the first of test, validation and train that has any."
-    return next(rows for split in ("test", "validation", "train") if len(rows := clips.where(split)) or split == "train")
+    return next(
+        rows
+        for split in ("test", "validation", "train")
+        if len(rows := clips.where(split)) or split == "train"
+    )
 
 # %% ../../nbs/training/04_learn_basis.ipynb #c1efb7e0
 def train_basis(
-    row,              # a name in `BASES`
-    data,             # a prepared folder, or `digits` or `piano`
-    out,              # the run's folder; if there is a run, it goes on
+    row,  # a name in `BASES`
+    data,  # a prepared folder, or `digits` or `piano`
+    out,  # the run's folder; if there is a run, it goes on
     *,
-    steps=None,       # updates of the filters in all
-    minutes=None,     # or: how long to train in all
-    filters=None, batch=None, learning_rate=None, frozen=None,  # None: the row's
+    steps=None,  # updates of the filters in all
+    minutes=None,  # or: how long to train in all
+    filters=None,
+    batch=None,
+    learning_rate=None,
+    frozen=None,  # None: the row's
     save_every=None,  # updates between two checkpoints; None: a tenth of the run, at most 1000
-    save_minutes=5,   # and at most so long between them
-    step=None,        # go back to this checkpoint first
-    seed=0, callbacks=(), quiet=False, say=print,
-):                    # a `TrainedBasis`
+    save_minutes=5,  # and at most so long between them
+    step=None,  # go back to this checkpoint first
+    seed=0,
+    callbacks=(),
+    quiet=False,
+    say=print,
+):  # a `TrainedBasis`
     "Train a basis, or go on with it. `InputError` for anything that does not fit; what was done is kept."
     tf.config.optimizer.set_experimental_options({"remapping": False})  # as in `train`
     steps = check_length(steps, minutes, 1500)
     run, clips = Run(out), load_clips(data)
-    chosen = choose_basis(row, filters=filters, batch=batch, learning_rate=learning_rate, frozen=frozen)
-    about = describe(row, chosen, clips, data, seed) | {"kind": "basis"}
+    chosen = choose_basis(
+        row, filters=filters, batch=batch, learning_rate=learning_rate, frozen=frozen
+    )
+    about = run_metadata(row, chosen, clips, data, seed) | {"kind": "basis"}
     run.check(about)
     with on_disk(out):
         model = build_basis(chosen, clips, seed=seed)
-        if not run.about: run.claim(about, model)
-        return follow(run, model, clips, about, steps=steps, minutes=minutes, save_every=save_every, save_minutes=save_minutes, step=step, team=Team(),
-                      callbacks=callbacks, quiet=quiet, say=say, load=load_trained)
+        if not run.about:
+            run.claim(about, model)
+        return resume(
+            run,
+            model,
+            clips,
+            about,
+            steps=steps,
+            minutes=minutes,
+            save_every=save_every,
+            save_minutes=save_minutes,
+            step=step,
+            team=Team(),
+            callbacks=callbacks,
+            quiet=quiet,
+            say=say,
+            load=load_trained,
+        )

@@ -1,0 +1,189 @@
+# Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
+"""Networks that are told notes or the past: every layer shape that this brings, and the whole loss of every critic with its joint penalty, against float64."""
+
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_conditional import clips, made  # noqa: F401, the fixture and what builds a small row
+from test_convolutions import near
+from test_networks import LAYERS, gradients_equal_float64, shapes
+
+from audiosynth.gan import model as game_of
+from audiosynth.gan.experiments import CONDITIONAL, select_row
+from audiosynth.networks.registry import critic
+
+TOLD = [(row, CONDITIONAL[row].condition) for row in CONDITIONAL] + [("digit", "previous")]
+TRIED = {*LAYERS}  # with the rows that are told nothing
+LOSSES = [
+    (row, condition)
+    for row in ("wave_mag", "stft_mag", "digit")
+    for condition in ("midi", "previous")
+]  # one and two dimensions, both games
+TOLERANCE = 1e-4  # relative, of the largest entry of a layer
+pytestmark = pytest.mark.usefixtures("as_in_training", "two_critic_updates")
+
+
+@pytest.mark.parametrize("row, condition", TOLD)
+def test_gradients_of_the_layers_that_a_condition_brings_equal_float64(row, condition):
+    "At the row's own width, every shape once."
+    for key, layer in shapes([select_row(row, condition=condition)]).items():
+        if key in TRIED:
+            continue
+        TRIED.add(key)
+        gradients_equal_float64(key, layer)
+
+
+@contextmanager
+def doubles():
+    "Networks made here are float64 from their inputs on."
+    policy = keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy(policy)
+
+
+def in_double(gan, i):
+    "Critic i once more, float64, of the same weights."
+    ours = gan.critics[i]
+    with doubles():
+        copy = critic(
+            ours.inputs[0].shape[1:],
+            network="wavegan" if len(ours.inputs[0].shape) == 3 else gan.network,
+            width=2,
+            given=ours.inputs[1].shape[1:],
+        )
+    copy.set_weights([w.numpy().astype("float64") for w in ours.weights])
+    return copy
+
+
+def loss_by_hand(gan, critic, real, fake, alpha):
+    "As the papers have it: both scores, and one price for the slope in all that the critic is given."
+    mean, softplus, wasserstein = tf.reduce_mean, tf.nn.softplus, gan.objective.penalty_every == 1
+    where = (
+        [
+            r + tf.reshape(alpha, (-1, *[1] * (r.shape.rank - 1))) * (f - r)
+            for r, f in zip(real, fake)
+        ]
+        if wasserstein
+        else real
+    )
+    with tf.GradientTape() as tape:
+        tape.watch(where)
+        total = tf.reduce_sum(critic(where))
+    squares = sum(
+        tf.reduce_sum(slope**2, range(1, slope.shape.rank)) for slope in tape.gradient(total, where)
+    )
+    if wasserstein:
+        return (
+            mean(critic(fake))
+            - mean(critic(real))
+            + gan.penalty_weight * mean((tf.sqrt(squares) - 1) ** 2)
+        )
+    return (
+        mean(softplus(-critic(real)))
+        + mean(softplus(critic(fake)))
+        + gan.penalty_weight * gan.objective.penalty_every * mean(squares) / 2
+    )
+
+
+def gradients_by_hand(gan, critic, *pairs):
+    with tf.GradientTape() as tape:
+        loss = loss_by_hand(gan, critic, *pairs)
+    return [loss, *tape.gradient(loss, critic.trainable_variables)]
+
+
+@pytest.fixture(params=LOSSES, ids="-".join)
+def told(request, clips):  # noqa: F811
+    "A small GAN whose every weight counts; for each critic the pairs of an update, and the loss and its gradients in float64."
+    row, condition = request.param
+    gan, rng = made(clips, row, condition=condition), np.random.default_rng(0)
+    gan.network = "compact" if row == "digit" else "specgan"
+    for network in (gan.generator, *gan.critics):
+        for weight in network.trainable_variables:
+            if weight.ndim == 1:
+                weight.assign(rng.normal(0, 0.1, weight.shape))
+    rows, others = clips.where("train")[1:4], clips.where("train")[4:7]
+    given, asked = (
+        clips.histories(r) if condition == "midi" else clips.pasts(r) for r in (rows, others)
+    )
+    x = gan.heard(
+        gan.generator([tf.constant(rng.uniform(-1, 1, (3, 64)), tf.float32), gan.told_as(0, asked)])
+    )
+    pairs = [
+        (
+            [listener.representation.encode(clips.waves(rows)), gan.told_as(i + 1, given)],
+            [x[i], gan.told_as(i + 1, asked)],
+        )
+        for i, listener in enumerate(gan.listeners)
+    ]
+    return gan, pairs, tf.constant([0.2, 0.5, 0.9])
+
+
+def of_the_trainer(gan, i, real, fake, alpha, way=lambda losses: losses):  # in a graph, or not
+    "Loss and gradients as the trainer computes them."
+    _, loss, _, *gradients = way(lambda: gan.losses(i, real, fake, alpha, True))()
+    return [loss, *gradients]
+
+
+def close(single, double):
+    "Is the loss right, and every gradient? A layer's kernel and bias are on one scale: a bias's gradient, real less fake, is small by cancelling."
+    both = lambda parts, k: np.concatenate([np.ravel(part) for part in parts[k : k + 2]])
+    return near(single[0], double[0], TOLERANCE) and all(
+        near(both(single, k), both(double, k), TOLERANCE) for k in range(1, len(single), 2)
+    )
+
+
+def test_the_gradient_of_the_whole_loss_equals_float64(told, monkeypatch):
+    "As a step of training computes it. Without the condition's part of the slope, it would not."
+    gan, pairs, alpha = told
+    as_doubles = lambda part: [tf.cast(p, "float64") for p in part]
+    for i, (real, fake) in enumerate(pairs):
+        double = gradients_by_hand(
+            gan, in_double(gan, i), as_doubles(real), as_doubles(fake), tf.cast(alpha, "float64")
+        )
+        assert close(
+            of_the_trainer(gan, i, real, fake, alpha, tf.function(autograph=False)), double
+        ), i
+        with monkeypatch.context() as broken:
+            steepness = game_of.steepness
+            broken.setattr(
+                game_of,
+                "steepness",
+                lambda score, pair: steepness(lambda x: score(x, *pair[1:]), pair[:1]),
+            )
+            assert not close(of_the_trainer(gan, i, real, fake, alpha), double), i
+
+
+def test_the_float64_gradient_is_the_losss_slope(told):
+    "Along a random direction in all the weights of a critic, by two evaluations of the loss."
+    gan, pairs, alpha = told
+    (real, fake), network, rng = (
+        ([tf.cast(p, "float64") for p in part] for part in pairs[-1]),
+        in_double(gan, -1),
+        np.random.default_rng(1),
+    )
+    loss = lambda: loss_by_hand(gan, network, real, fake, tf.cast(alpha, "float64")).numpy()
+    _, *gradients = gradients_by_hand(gan, network, real, fake, tf.cast(alpha, "float64"))
+    weights, step, there = (
+        network.trainable_variables,
+        [rng.normal(0, 1e-7, w.shape) for w in network.trainable_variables],
+        network.get_weights(),
+    )
+
+    def at(sign):
+        network.set_weights([w + sign * s for w, s in zip(there, step)])
+        return loss()
+
+    rise = at(1) - at(-1)
+    assert (
+        np.isclose(rise / 2, sum((g.numpy() * s).sum() for g, s in zip(gradients, step)), rtol=1e-3)
+        and abs(rise) > 0
+        and len(weights) == len(there)
+    )
