@@ -30,7 +30,7 @@ def interpolate(
     generated,  # [x, …] of the generator, of the same shapes
     alpha,  # (batch,), 0..1: 0 is the real pair
 ):  # [x̂, …]
-    "Points on the lines from real to generated pairs. Parts that are not floats stay the real ones."
+    "Points on the lines from real to generated pairs. Parts that are not floats stay real."
 
     def move(r, f):
         return r + tf.reshape(alpha, (-1,) + (1,) * (r.shape.rank - 1)) * (f - r)

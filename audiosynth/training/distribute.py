@@ -149,8 +149,8 @@ def agree(
     spreads = self.strategy.run(tf.function(spread))
     if float(self.strategy.experimental_local_results(spreads)[0]):
         raise InputError(
-            f"{run.folder}: the workers do not see the same checkpoints; this one sees step {step}; "
-            "put the run on a disk that all of them share"
+            f"{run.folder}: the workers do not see the same checkpoints; this one sees "
+            f"step {step}; put the run on a disk that all of them share"
         )
 
 # %% ../../nbs/training/06_distribute.ipynb #2a9eb240

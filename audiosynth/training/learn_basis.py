@@ -21,7 +21,8 @@ from keras import layers
 from ..data.clips import KEYS, streamed
 from ..data.files import InputError, look_up, write_json
 from ..data.sources import load_clips
-from ..gan.batches import EXAMPLES, SEED_OFFSET
+from ..gan.batches import SEED_OFFSET
+from ..gan.conditions import EXAMPLES
 from ..gan.experiment import Experiment, describe
 from ..gan.losses import OBJECTIVES, gradient_penalty, interpolate
 from ..gan.model import apply_gradients
