@@ -240,10 +240,9 @@ def folder_plan(
     rows = _label_groups(root, paths, labels=labels, groups=groups)
     names = [p.relative_to(root).as_posix() for p in paths]
     left += [(name, f"has no line in {table}") for name in names if name not in rows]
-    about = (size, licence, _split_sentence(rows, labels))
     kinds = sorted({row["label"] for row in rows.values()} - {None})
     options = dict(overlap=overlap, trim_db=trim_db, groups=groups, labels=table)
     inputs = {table: sha256_of(labels)} if labels else {}
     recordings = (Recording(name, str(root / name), **row) for name, row in rows.items())
-    plan = (len(rows), *about, kinds, one_clip, options, left, inputs)
-    return Plan(recordings, *plan, overlap, trim_db)
+    about = (len(rows), size, licence, _split_sentence(rows, labels), kinds, one_clip)
+    return Plan(recordings, *about, options, left, inputs, overlap, trim_db)

@@ -300,7 +300,7 @@ def test_no_lag_is_claimed_where_none_can_be_told(tmp_path):
     assert [lag.lag_s for lag in report.lags.values()] == [
         None,
         None,
-    ] and "no lag can be told for 2 of 2" in said(report)
+    ] and "no clear lag in 2 of 2" in said(report)
 
 
 MEMORY = """
