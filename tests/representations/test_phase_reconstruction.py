@@ -177,8 +177,8 @@ def test_it_runs_where_nothing_can_be_kept(monkeypatch):
     wanted = np.random.default_rng(0).uniform(size=(1, 8, 257)).astype(np.float32)
     usual = pghi(wanted).numpy()
     monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
-    walk = phase._walk.py_func
+    integrate = phase._heap_integration.py_func
     with pytest.raises(RuntimeError):
-        numba.njit(cache=True)(walk)
-    monkeypatch.setattr(phase, "_walk", machine_code(walk))
-    assert np.array_equal(pghi(wanted), usual) and not phase._walk.stats.cache_path
+        numba.njit(cache=True)(integrate)
+    monkeypatch.setattr(phase, "_heap_integration", machine_code(integrate))
+    assert np.array_equal(pghi(wanted), usual) and not phase._heap_integration.stats.cache_path
