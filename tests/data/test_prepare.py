@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""A dataset in the making: killed at any moment, by two at once, on any back end, from any folder, the bytes are the same."""
+"""A dataset in the making: killed at any moment, made by two at once, on any back end, from any folder,
+the bytes are the same."""
 
 import hashlib
 import json
@@ -25,7 +26,8 @@ from audiosynth.data.prepare import SOURCES, Plan, prepare
 from audiosynth.data.recordings import blocks, sounding
 from audiosynth.data.work_folder import Busy, locked, unfinished
 
-# moments to be killed at; 30 were tried: KILLS=30 python -m pytest tests/data/test_prepare.py -k killed
+# moments to be killed at; 30 were tried:
+# KILLS=30 python -m pytest tests/data/test_prepare.py -k killed
 KILLS = int(os.environ.get("KILLS", 4))
 RUN = """
 import sys, test_prepare
@@ -126,9 +128,8 @@ def test_killed_at_any_moment_and_finished(workers, sound, whole, tmp_path):
         kept.append(journal.read_bytes().count(b"\n") if journal.exists() else -1)
         finish(start(sound, out, workers))
         assert contents(out) == whole and not unfinished(out).exists(), (k, kept)
-    print(
-        f"killed {len(kept)} times with {workers} processes, in {seconds:.2f} s; recordings done by then: {sorted(kept)}"
-    )
+    print(f"killed {len(kept)} times with {workers} processes, in {seconds:.2f} s")
+    print(f"recordings done by then: {sorted(kept)}")
 
 
 def stopped(sound, out, after):
@@ -214,13 +215,12 @@ def test_what_is_done_is_not_done_again(sound, tmp_path, monkeypatch):
     import audiosynth.data.cutting as module
 
     append_clips = module.append_clips
-    monkeypatch.setattr(
-        module,
-        "append_clips",
-        lambda recording, *a, **k: (cut_now.append(recording.name), append_clips(recording, *a, **k))[
-            1
-        ],
-    )
+
+    def noted(recording, *args, **options):
+        cut_now.append(recording.name)
+        return append_clips(recording, *args, **options)
+
+    monkeypatch.setattr(module, "append_clips", noted)
     prepare("rolls", tmp_path / "out", from_=sound, workers=1)
     assert cut_now == [f"{k:02}.wav" for k in range(9, 18)]
 
@@ -336,9 +336,8 @@ def test_what_was_promised_is_checked(how, tmp_path):
         (dict(source_rate=48000), "44100 Hz, where 48000"),
         (dict(sha256=digest.upper(), seconds=3.5, source_rate=44100), None),
     ]:
-        SOURCES["one"] = lambda from_: Plan(
-            [Recording("a", audio, **promise)], 1, 0, "CC0", "none", []
-        )
+        plan = Plan([Recording("a", audio, **promise)], 1, 0, "CC0", "none", [])
+        SOURCES["one"] = lambda from_, plan=plan: plan
         if why:
             with pytest.raises(InputError, match=why):
                 prepare("one", tmp_path / "out")
