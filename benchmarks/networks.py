@@ -184,7 +184,7 @@ def traced_update(*sizes, stock):
 
 
 def tall(network):
-    "The same network with time on the first axis of 2-D convolutions, as the prior art lays it out."
+    "The same network with time on the first axis of 2-D convolutions, as in the prior art."
     import keras
     from keras import layers
 
