@@ -1,6 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""A dataset in the making: killed at any moment, made by two at once, on any back end, from any folder,
-the bytes are the same."""
+"""A dataset in the making: killed at any moment, made by two at once, on any back end, from any
+folder, the bytes are the same."""
 
 import hashlib
 import json
