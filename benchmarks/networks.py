@@ -1,14 +1,19 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""How fast a row trains and speaks beside other ways to compute the same, in one run: python benchmarks/networks.py [--rounds 3] [--out benchmarks/networks.json]
+"""How fast a row trains and generates beside other ways to compute the same, in one run.
 
-Every round takes each way once, in turn, so that whatever else the machine does slows all of them; ratios are of medians. An update is 5 of each
-critic and 1 of the generator. What is measured is written to the file as it goes, which nbs/results/speed.ipynb reads.
+python benchmarks/networks.py [--rounds 3] [--out benchmarks/networks.json]
+
+Every round takes each way once, in turn, so that whatever else the machine does slows all of them;
+ratios are of medians. An update is 5 of each critic and 1 of the generator. What is measured is
+written to the file as it goes, which nbs/results/speed.ipynb reads.
 
   ours    audiosynth's trainer
   stock   the same trainer with Keras's own convolutions and Adam, under `tf.function`
-  eager   as this was done before: op by op, time on the first axis of a 2-D convolution, every critic's gradient and the generator's recorded in every update,
-          and the penalty in both; written afresh
-  torch   PyTorch's layers, the same mathematics (`wave` only); another interpreter may be named, --torch PATH, where it is not installed beside TensorFlow
+  eager   as this was done before: op by op, time on the first axis of a 2-D convolution, every
+          critic's gradient and the generator's recorded in every update, and the penalty in both;
+          written afresh
+  torch   PyTorch's layers, the same mathematics (`wave` only); another interpreter may be named,
+          --torch PATH, where it is not installed beside TensorFlow
 
 Peak memory is of a process of its own for each way, at batch 64."""
 
@@ -21,6 +26,7 @@ import resource
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -47,7 +53,10 @@ def serve(work, **about):
 
 
 def peak_mb():
-    "The most memory that this process had. Linux's own count: that of `getrusage` begins with the memory of the process that started this one."
+    """The most memory that this process had.
+
+    By Linux's own count: that of `getrusage` begins with the memory of the process that started
+    this one."""
     try:
         return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
     except (OSError, TypeError):
@@ -133,14 +142,16 @@ def made(row, batch, width, samples, stock):
     import numpy as np
     import tensorflow as tf
 
-    import audiosynth.gan.experiments as experiments
+    from audiosynth.gan import build
+    from audiosynth.gan.experiments import select_row
     from audiosynth.gan.losses import OBJECTIVES
-    from audiosynth.networks import registry as networks
+    from audiosynth.networks import specgan, wavegan
 
     if stock:
         for name in ("Conv1D", "Conv2D", "Conv1DTranspose", "Conv2DTranspose"):
-            setattr(networks, name, getattr(keras.layers, name))
-        experiments.Adam = keras.optimizers.Adam
+            module = wavegan if "1D" in name else specgan
+            setattr(module, name, getattr(keras.layers, name))
+        build.Adam = keras.optimizers.Adam
     tf.config.optimizer.set_experimental_options({"remapping": False})  # as `train` does
     rng = np.random.default_rng(0)
 
@@ -156,9 +167,9 @@ def made(row, batch, width, samples, stock):
         def waves(self, rows):
             return rng.uniform(-1, 1, (len(rows), samples)).astype("float32")
 
-    row, clips = experiments.choose(row, width=width, batch=batch), Noise()
-    representation = experiments.representation_for(row, clips)
-    gan = experiments.build(row, clips, representation)
+    row, clips = select_row(row, width=width, batch=batch), Noise()
+    representation = build.fit_representation(row, clips)
+    gan = build.build(row, clips, representation)
     return gan, {
         "wave": tf.constant(clips.waves(range(batch * OBJECTIVES[row.objective].critic_steps)))
     }
@@ -173,7 +184,7 @@ def traced_update(*sizes, stock):
 
 
 def tall(network):
-    "The same network with time on the first axis of 2-D convolutions, as the prior art lays it out."
+    "The same network with time on the first axis of 2-D convolutions, as in the prior art."
     import keras
     from keras import layers
 
@@ -232,24 +243,27 @@ def eager_update(row, batch, width, samples):
         [tall(c) for c in gan.critics],
         gan.representation,
     )
-    adam = lambda: keras.optimizers.Adam(1e-4, 0.5, 0.9, epsilon=1e-8)
+
+    def adam():
+        return keras.optimizers.Adam(1e-4, 0.5, 0.9, epsilon=1e-8)
+
     g_adam, adams = adam(), [adam() for _ in critics]
 
     def losses(waves, fake):
         "Each critic's loss with its penalty, and the generator's."
-        teach, ask = [], 0.0
+        critic_losses, generator_loss = [], 0.0
         for listener, critic in zip(gan.listeners, critics):
-            real, heard = listener.representation.encode(waves), fake
+            real, generated = listener.representation.encode(waves), fake
             if listener.representation is not representation:
-                heard = convert(fake, representation, listener.representation)
-            score = lambda x, critic=critic: critic(x, training=True)
-            on_fake = tf.reduce_mean(score(heard))
+                generated = convert(fake, representation, listener.representation)
+            score = partial(critic, training=True)
+            on_fake = tf.reduce_mean(score(generated))
             penalty = gradient_penalty(
-                score, interpolate([real], [heard], tf.random.uniform([batch]))
+                score, interpolate([real], [generated], tf.random.uniform([batch]))
             )
-            teach.append(on_fake - tf.reduce_mean(score(real)) + 10 * penalty)
-            ask -= listener.weight * on_fake
-        return teach, ask
+            critic_losses.append(on_fake - tf.reduce_mean(score(real)) + 10 * penalty)
+            generator_loss -= listener.weight * on_fake
+        return critic_losses, generator_loss
 
     def update():
         for k in range(6):
@@ -258,15 +272,17 @@ def eager_update(row, batch, width, samples):
                 tf.random.uniform((batch, 64), -1, 1),
             )
             with tf.GradientTape() as g_tape, tf.GradientTape(persistent=len(critics) > 1) as tape:
-                teach, ask = losses(waves, g(z, training=True))
+                critic_losses, generator_loss = losses(waves, g(z, training=True))
             if k == 5:
-                g_adam.apply(g_tape.gradient(ask, g.trainable_variables), g.trainable_variables)
+                g_adam.apply(
+                    g_tape.gradient(generator_loss, g.trainable_variables), g.trainable_variables
+                )
                 continue
-            for loss, critic, optimizer in zip(teach, critics, adams):
+            for loss, critic, optimizer in zip(critic_losses, critics, adams):
                 optimizer.apply(
                     tape.gradient(loss, critic.trainable_variables), critic.trainable_variables
                 )
-        return float(ask)
+        return float(generator_loss)
 
     return update
 
@@ -287,7 +303,10 @@ def taps(length, kernel, stride):
 
 
 def gflop(row, batch, width, samples):
-    "Useful GFLOP of an update: 5 × (10 forwards of each critic + 1 of the generator), then 3 of the generator and 2 of each critic; dense layers, padding and what is done number by number not counted."
+    """Useful GFLOP of an update.
+
+    5 × (10 forwards of each critic + 1 of the generator), then 3 of the generator and 2 of each
+    critic; dense layers, padding and what is done number by number are not counted."""
     sizes = [width * k for k in WAVE_LAYERS[1:]]
 
     def network(size, kernel, stride):
@@ -305,7 +324,8 @@ def gflop(row, batch, width, samples):
     return batch * (5 * (10 * critics + generator) + 3 * generator + 2 * critics) / 1e9
 
 
-FORWARDS = 60  # of a network in an update of `wave`, whose critic costs what its generator does: 5 × (10 + 1) + 3 + 2
+# of a network in an update of `wave`, whose critic costs what its generator does
+FORWARDS = 5 * (10 + 1) + 3 + 2
 
 
 def speaker(batch, width, samples):
@@ -322,15 +342,17 @@ def speaker(batch, width, samples):
 FIRST_SOUND = """
 import json, sys, time
 began = time.perf_counter()
-import audiosynth.gan.experiments
+import audiosynth.gan.trained_model
 ready = time.perf_counter()
-audiosynth.gan.experiments.load_model(sys.argv[1]).generate(int(sys.argv[2]))
+audiosynth.gan.trained_model.load_model(sys.argv[1]).generate(int(sys.argv[2]))
 print(json.dumps([ready - began, time.perf_counter() - ready]))
 """
 
 
 def first_sound(clips):
-    "Seconds until a saved model at paper size has made so many clips in a new Python: importing, and loading and generating."
+    """Seconds until a saved model at paper size has made so many clips in a new Python.
+
+    Those of importing, and those of loading and generating."""
     import tempfile
 
     from audiosynth.gan.trained_model import TrainedModel
@@ -421,7 +443,9 @@ def interleaved(processes, rounds, save):
                 took = process.measure()
                 about = process.about
                 print(
-                    f"  round {k + 1}  {about['way']:<8} {about['row']:<9} batch {about['batch']:<3} width {about['width']:<3} {took['clock_s']:8.3f} s  processor {took['cpu_s']:8.3f} s",
+                    f"  round {k + 1}  {about['way']:<8} {about['row']:<9} "
+                    f"batch {about['batch']:<3} width {about['width']:<3} "
+                    f"{took['clock_s']:8.3f} s  processor {took['cpu_s']:8.3f} s",
                     flush=True,
                 )
             save([p.result() for p in processes])
@@ -481,6 +505,8 @@ def run(args, rows, ways, parts):
     import tensorflow as tf
     from spectral import processor
 
+    from audiosynth.data.files import write_json
+
     if "torch" in ways and not has_torch(args.torch):
         print(f"no PyTorch in {args.torch}: left out (name a Python that has it: --torch PATH)")
         ways = [w for w in ways if w != "torch"]
@@ -498,9 +524,7 @@ def run(args, rows, ways, parts):
     def keep(part):
         def save(results):
             found[part] = results
-            unfinished = args.out.with_name(f".{args.out.name}")
-            unfinished.write_text(json.dumps(found, indent=1) + "\n")
-            os.replace(unfinished, args.out)
+            write_json(args.out, found)
 
         return save
 

@@ -1,5 +1,8 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""How fast recordings become clips, in ratios of one run: `make bench ONLY=prepare`. It writes 1.4 GB to the temporary folder, and removes them."""
+"""How fast recordings become clips, in ratios of one run: `make bench ONLY=prepare`.
+
+It writes 1.4 GB to the temporary folder, and removes them.
+"""
 
 import os
 import platform
@@ -27,7 +30,7 @@ ROUNDS = 3
 PEAK = """
 import re, sys
 import librosa
-from audiosynth.recordings import blocks
+from audiosynth.data.recordings import blocks
 def peak(): return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
 def read(path):
     if sys.argv[1] == "librosa.load": librosa.load(path, sr=16000)
@@ -48,7 +51,7 @@ def write(path, seconds, rate=44100):
 
 
 def interleaved(before=lambda: None, **works):
-    "The least seconds of each, taken in turn: by the clock, of the processor, and of the processor for the main thread alone."
+    "The least `Seconds` of each, taken in turn."
     times = {name: [] for name in works}
     for _ in range(ROUNDS):
         for name, work in works.items():
@@ -60,7 +63,7 @@ def interleaved(before=lambda: None, **works):
 
 
 CLOCKS = time.perf_counter, time.process_time, time.thread_time
-Seconds = namedtuple("Seconds", "clock cpu thread")
+Seconds = namedtuple("Seconds", "clock cpu thread")  # thread: of the processor, main thread only
 
 
 def resampling(place):
@@ -82,18 +85,15 @@ def resampling(place):
         for name in ("blocks", "librosa.load")
     }
     print(
-        "\n| ten minutes of 44.1 kHz stereo to 16 kHz mono | audio seconds a second | a processor second | peak memory above that for 0.1 s |\n|---|---|---|---|"
+        "\n| ten minutes of 44.1 kHz stereo to 16 kHz mono | audio seconds a second "
+        "| a processor second | peak memory above that for 0.1 s |\n|---|---|---|---|"
     )
-    print(
-        f"| `blocks` | {600 / t['blocks'].clock:,.0f} | {600 / t['blocks'].cpu:,.0f} | {peak['blocks']:.0f} MB |"
-    )
-    print(
-        f"| `librosa.load` | {600 / t['librosa'].clock:,.0f} | {600 / t['librosa'].cpu:,.0f} | {peak['librosa.load']:.0f} MB |"
-    )
-    print(
-        f"| ratio | {t['librosa'].clock / t['blocks'].clock:.1f} | {t['librosa'].cpu / t['blocks'].cpu:.1f} | |",
-        flush=True,
-    )
+    ours, theirs = t["blocks"], t["librosa"]
+    for name, seconds in (("blocks", ours), ("librosa.load", theirs)):
+        speed = f"{600 / seconds.clock:,.0f} | {600 / seconds.cpu:,.0f}"
+        print(f"| `{name}` | {speed} | {peak[name]:.0f} MB |")
+    ratio = f"{theirs.clock / ours.clock:.1f} | {theirs.cpu / ours.cpu:.1f}"
+    print(f"| ratio | {ratio} | |", flush=True)
     path.unlink()
     short.unlink()
 
@@ -142,7 +142,8 @@ def folder(place, hours=2, minutes=5):
     )
     disk = sum(p.stat().st_size for p in (place / "out").iterdir())
     print(
-        f"\n| {hours} hours of 44.1 kHz stereo in {files} files | seconds | processor seconds | of the main thread |\n|---|---|---|---|"
+        f"\n| {hours} hours of 44.1 kHz stereo in {files} files | seconds | processor seconds "
+        "| of the main thread |\n|---|---|---|---|"
     )
     for name, what in [
         ("read", "reading and resampling alone"),
@@ -154,10 +155,12 @@ def folder(place, hours=2, minutes=5):
     print(f"| `prepare folder`, {cores} processes | {t['cores'].clock:.1f} | | |")
     read, check, whole, halves = (t[name].cpu for name in ("read", "check", "whole", "halves"))
     print(
-        f"\nOf the processor time of `prepare folder`, {read / whole:.0%} are reading and resampling, {check / whole:.0%} checksums of what is read, "
-        f"{1 - (read + check) / whole:.0%} all else; of the main thread's, which is what one waits for where a second core is idle, "
-        f"{t['read'].thread / t['whole'].thread:.0%} are reading and resampling. "
-        f"To be stopped half-way costs {halves / whole - 1:+.1%}. On the disk: {disk / hours / 1e6:.0f} MB an hour."
+        f"\nOf the processor time of `prepare folder`, {read / whole:.0%} are reading and "
+        f"resampling, {check / whole:.0%} checksums of what is read, "
+        f"{1 - (read + check) / whole:.0%} all else; of the main thread's, which is what one waits "
+        f"for where a second core is idle, {t['read'].thread / t['whole'].thread:.0%} are reading "
+        f"and resampling. To be stopped half-way costs {halves / whole - 1:+.1%}. On the disk: "
+        f"{disk / hours / 1e6:.0f} MB an hour."
     )
     on_paper(whole / hours, disk / hours)
 
@@ -167,9 +170,8 @@ def on_paper(cpu_s_an_hour, bytes_an_hour, hours=198.7):
     print(f"\n| MAESTRO, {hours:.0f} hours | time | reading, MB/s | disk |\n|---|---|---|---|")
     for cores in (2, 64):
         time_s = cpu_s_an_hour * hours / cores
-        print(
-            f"| {cores} cores | {time_s / 60:.1f} minutes | {hours * 3600 * 176_400 / time_s / 1e6:,.0f} | {bytes_an_hour * hours / 1e9:.1f} GB |"
-        )
+        reading, disk = hours * 3600 * 176_400 / time_s / 1e6, bytes_an_hour * hours / 1e9
+        print(f"| {cores} cores | {time_s / 60:.1f} minutes | {reading:,.0f} | {disk:.1f} GB |")
 
 
 if __name__ == "__main__":
@@ -180,7 +182,9 @@ if __name__ == "__main__":
         else None
     )
     print(
-        f"{cpu[1] if cpu else platform.processor()}, {joblib.cpu_count()} cores, Python {platform.python_version()}, {date.today()}; the best of {ROUNDS} rounds, taken in turn"
+        f"{cpu[1] if cpu else platform.processor()}, {joblib.cpu_count()} cores, "
+        f"Python {platform.python_version()}, {date.today()}; "
+        f"the best of {ROUNDS} rounds, taken in turn"
     )
     try:
         resampling(place)

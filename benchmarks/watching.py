@@ -1,8 +1,13 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""What it costs to watch a training, as a share of the time of an update: python benchmarks/watching.py [--width 64] [--updates 12]
+"""What it costs to watch a training, as a share of the time of an update.
 
-WaveGAN is trained on the embedded digits. Every call of the callbacks is timed: the log with its TensorBoard events and the doctor after each update, and at a checkpoint the sounds and the doctor's listening. A run keeps a
-checkpoint every few minutes (`save_minutes` of `train`), so what is done there is set against that time. The doctor's memory is full from the start, as in a long run."""
+python benchmarks/watching.py [--width 64] [--updates 12]
+
+WaveGAN is trained on the embedded digits. Every call of the callbacks is timed: the log with its
+TensorBoard events and the doctor after each update, and at a checkpoint the sounds and the
+doctor's listening. A run keeps a checkpoint every few minutes (`save_minutes` of `train`), so
+what is done there is set against that time. The doctor's memory is full from the start, as in a
+long run."""
 
 import argparse
 import os
@@ -69,7 +74,7 @@ def main():
     for kind, name in (
         (doctor.Doctor, "on_train_batch_end"),
         (training.Log, "on_train_batch_end"),
-        (training.Keep, "audition"),
+        (training.Checkpointer, "audition"),
         (doctor.Doctor, "hear"),
     ):
         timed(kind, name, spent)

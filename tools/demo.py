@@ -1,4 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
+# ruff: noqa: E402, TensorFlow must be quiet before it is imported
 """Train `digit` on the embedded clips and leave a page of sounds: what `make demo` does."""
 
 import argparse
@@ -64,8 +65,10 @@ def main():
         [
             (
                 "Generated, and real",
-                f"The generator learned for {model.about['seconds'] / 60:.1f} minutes on this machine, from {len(clips.where('train'))} clips of four "
-                f"synthetic voices; the real clips are of renderings it never heard. To hear more: audiosynth generate {run} --label seven",
+                f"The generator learned for {model.about['seconds'] / 60:.1f} minutes on "
+                f"this machine, from {len(clips.where('train'))} clips of four "
+                "synthetic voices; the real clips are of renderings that it was not trained on. "
+                f"To hear more: audiosynth generate {run} --label seven",
                 beside,
             ),
             ("Minute by minute", "The same random numbers at every checkpoint.", better),

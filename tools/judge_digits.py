@@ -1,12 +1,14 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""Does a digit model say what it is asked to? The classifier of `audiosynth.evaluation.classifier` listens to what it generates.
+# ruff: noqa: E402, TensorFlow must be quiet before it is imported
+"""Does a digit model say the label that it is conditioned on? A classifier decides.
 
-Everything it hears is audio: generated clips are decoded to waveforms first, and real ones are given once as they are and once through the same representation and
-back ("ceiling"), which is the best that any generator in it could sound. For a table with all figures and intervals: `audiosynth evaluate`.
+The classifier of `audiosynth.evaluation.classifier` classifies audio: generated clips are decoded
+to waveforms first, and real ones are classified once as they are and once after encoding and
+decoding by the same representation ("ceiling"), which is the best that any generator in it could
+sound. For a table with all figures and intervals: `audiosynth evaluate`.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from audiosynth.cli import quiet_tensorflow
@@ -15,19 +17,18 @@ quiet_tensorflow()
 
 import numpy as np
 
-from audiosynth.data.files import InputError
+from audiosynth.data.files import InputError, write_json
 from audiosynth.data.sources import load_clips
 from audiosynth.evaluation.classifier import classifier_for
 from audiosynth.evaluation.evaluate import Reference
 from audiosynth.evaluation.metrics import diversity, frechet, nearest
-from audiosynth.training.train import model_at
+from audiosynth.training.runs import model_at
 
-ENOUGH = (
-    0.98  # of the real test split the classifier must hear right, or its word counts for nothing
-)
+# of the real test split the classifier must classify correctly, or its results count for nothing
+ENOUGH = 0.98
 
 
-def through(model, waves):
+def encoded_and_decoded(model, waves):
     "Real clips, encoded and decoded by the model's representation."
     return np.concatenate(
         [
@@ -37,7 +38,7 @@ def through(model, waves):
     )
 
 
-def judged(waves, label, reference):
+def metrics_of(waves, label, reference):
     "The figures of one set of clips that should say `label`."
     heard, flat = (
         reference.classifier.hear(waves),
@@ -76,7 +77,8 @@ def main():
         words.error(str(error))
     if not clips.labels or model.labels != list(clips.labels):
         words.error(
-            f"{args.run}: does not say the labels of {args.data}; for models without labels there is `audiosynth evaluate`"
+            f"{args.run}: does not say the labels of {args.data}; "
+            "for models without labels there is `audiosynth evaluate`"
         )
     reference, test = Reference(clips, classifier_for(clips)), clips.where("test")
     train = np.random.default_rng(args.seed).choice(
@@ -84,33 +86,42 @@ def main():
     )
     sets = {
         "real test": (clips.waves(test), clips.label[test]),
-        "ceiling (train, coded)": (through(model, clips.waves(train)), clips.label[train]),
+        "ceiling (train, coded)": (
+            encoded_and_decoded(model, clips.waves(train)),
+            clips.label[train],
+        ),
         "generated": (
             model.generate(args.n, seed=args.seed),
             np.asarray(model.numbers(args.n, None)),
         ),
     }
     print(
-        f"{model}\n{reference.classifier}\n{'':24}{'right':>7}{'sure':>7}{'FD':>8}{'diversity':>11}{'in pictures':>13}{'nearest':>9}{'copies':>8}"
+        f"{model}\n{reference.classifier}\n{'':24}{'right':>7}{'sure':>7}{'FD':>8}"
+        f"{'diversity':>11}{'in spectra':>13}{'nearest':>9}{'copies':>8}"
     )
     scores = {}
     for name, (waves, label) in sets.items():
-        s = scores[name] = judged(waves, label, reference)
+        s = scores[name] = metrics_of(waves, label, reference)
         print(
-            f"{name:24}{s['right']:7.3f}{s['sure']:7.3f}{s['frechet']:8.2f}{s['diversity']:11.2f}{s['picture_diversity']:13.2f}{s['nearest']:9.1f}{s['copies']:8.3f}",
+            f"{name:24}{s['right']:7.3f}{s['sure']:7.3f}{s['frechet']:8.2f}"
+            f"{s['diversity']:11.2f}{s['picture_diversity']:13.2f}"
+            f"{s['nearest']:9.1f}{s['copies']:8.3f}",
             flush=True,
         )
     print(
-        "right: heard as asked; sure: probability given to what was asked; FD: Fréchet distance to the training split on the classifier's embeddings; "
-        "diversity: mean distance within a label as a share of the training split's, in embeddings and in pictures; nearest: median distance to the nearest training "
-        "picture; copies: the share nearer to one than 99 % of the real test clips are."
+        "right: classified as the requested label; sure: probability of that label; "
+        "FD: Fréchet distance to the training split on the classifier's embeddings; "
+        "diversity: mean distance within a label as a share of the training split's, "
+        "in embeddings and in spectrograms; nearest: median distance to the nearest training "
+        "spectrogram; copies: the share nearer to one than 99 % of the real test clips are."
     )
     if scores["real test"]["right"] < ENOUGH:
         print(
-            f"The classifier hears less than {ENOUGH:.0%} of the real test split right: do not trust these figures."
+            f"The classifier is right on less than {ENOUGH:.0%} of the real test split: "
+            "do not trust these figures."
         )
     if args.out:
-        args.out.write_text(json.dumps(scores, indent=1) + "\n")
+        write_json(args.out, scores)
 
 
 if __name__ == "__main__":

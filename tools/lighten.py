@@ -1,5 +1,8 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""Store the pictures in notebooks with 256 colours, less than half as large and no different to the eye: python tools/lighten.py [NOTEBOOK …] (default: all)."""
+"""Store the pictures in notebooks with 256 colours: half as large, and no different to the eye.
+
+python tools/lighten.py [NOTEBOOK …]  (default: all)
+"""
 
 import base64
 import io

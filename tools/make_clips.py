@@ -2,10 +2,11 @@
 """Make the embedded clips again: audiosynth/embedded/digits and audiosynth/embedded/piano.
 
     python tools/make_clips.py            write both sets
-    python tools/make_clips.py --check    make them in a temporary folder and compare with what is there
+    python tools/make_clips.py --check    make them in a temporary folder and compare
 
-The result is the same byte for byte with the versions that the manifests record; another version of a
-synthesiser, of the resampler or of the FLAC encoder may change some bytes, and --check says which.
+The result is the same byte for byte with the versions that the manifests record; another version
+of a synthesiser, of the resampler or of the FLAC encoder may change some bytes, and --check says
+which.
 """
 
 import argparse
@@ -44,13 +45,19 @@ TICKS_PER_QUARTER, MIDI_TEMPO = 960, 125  # a tick is exactly half a millisecond
 ATTACK_S = 0.0042  # constant delay of the rendered attacks, cut off the front
 PIANO_GAIN = 2.0
 
-OURS = "Apache-2.0, like the rest of this project: the recipes, the performances and the rendered files. "
+OURS = (
+    "Apache-2.0, like the rest of this project: "
+    "the recipes, the performances and the rendered files. "
+)
 DIGITS_LICENCE = OURS + (
-    "Rendered by flite and its voices, Copyright Carnegie Mellon University, whose own permissive licence "
-    "(free use, modification and distribution; keep the notice) is quoted in ../NOTICE.md; it asks nothing of the speech it renders."
+    "Rendered by flite and its voices, Copyright Carnegie Mellon University, whose own "
+    "permissive licence "
+    "(free use, modification and distribution; keep the notice) is quoted in ../NOTICE.md; it "
+    "asks nothing of the speech it renders."
 )
 PIANO_LICENCE = OURS + (
-    "The music is in the public domain and was encoded by us. The piano is the first preset of the Fluid (R3) sound font, "
+    "The music is in the public domain and was encoded by us. The piano is the first preset of "
+    "the Fluid (R3) sound font, "
     "Copyright 2000-2002, 2008 Frank Wen, 2008 Toby Smithe, MIT licence, quoted in ../NOTICE.md."
 )
 
@@ -68,12 +75,13 @@ def dpkg_version(package):
 
 
 def versions():
-    """What the bytes depend on. Ends the program with the line to type when something is missing."""
+    """What the bytes depend on. Ends the program if something is missing, and says what to type."""
     found = {package: dpkg_version(package) for package in PACKAGES}
     missing = [package for package, version in found.items() if not version]
     if missing:
         sys.exit(
-            f"make_clips: {', '.join(missing)} not installed; type: sudo apt-get install {' '.join(missing)}"
+            f"make_clips: {', '.join(missing)} not installed; type: sudo apt-get install "
+            f"{' '.join(missing)}"
         )
     return found | {
         "soxr": soxr.__version__,
@@ -102,8 +110,10 @@ def write_flac(path, wave):
 
 
 def digit_recipe(word, voice, variant):
-    """Settings drawn from (word, voice, variant) alone. `tract` is a small change of sampling rate: it moves
-    the formants as another vocal tract would; pace and pitch are then corrected for it where the voice allows."""
+    """Settings drawn from (word, voice, variant) alone.
+
+    `tract` is a small change of sampling rate: it moves the formants as another vocal tract would.
+    Pace and pitch are then corrected for it where the voice allows."""
     chance = np.random.default_rng([WORDS.index(word), list(VOICE_PITCH_HZ).index(voice), variant])
     pace = np.exp(chance.uniform(np.log(0.75), np.log(1.35)))
     pitch = np.exp(chance.uniform(np.log(0.85), np.log(1.2)))
@@ -145,7 +155,7 @@ def speak(word, recipe, folder):
 
 
 def trim(wave):
-    """Cut silence (5 ms blocks 40 dB below the loudest) at both ends but for a margin, and fade 5 ms."""
+    """Cut silence (5 ms blocks 40 dB below the loudest) at both ends but a margin; fade 5 ms."""
     block = RATE // 200
     level = np.sqrt(np.mean(wave[: len(wave) // block * block].reshape(-1, block) ** 2, axis=1))
     loud, margin = np.flatnonzero(level > level.max() / 100), int(MARGIN_S * RATE)
@@ -188,15 +198,21 @@ def make_digits(out):
     with ThreadPoolExecutor(2) as pool:
         clips = list(pool.map(make_digit, jobs))
     how = (
-        "Ten words by four voices of flite in 16 variants. Every variant draws, seeded by (word, voice, variant), a pace of "
-        "0.75 to 1.35 times the voice's own, a pitch of 0.85 to 1.2 times (int_f0_target_mean), a pitch movement "
-        "(int_f0_target_stddev), a change of sampling rate of 0.95 to 1.06 by soxr (`tract`: it moves the formants; pace and "
-        "pitch are corrected for it) and a level. The voice rms ignores the pitch settings, so its pitch moves with `tract`, 0.88 to 1.14. "
-        "Silence is cut to 30 ms at both ends, with 5 ms fades. Peaks lie within 3 dB of -6 dB of full scale. "
+        "Ten words by four voices of flite in 16 variants. Every variant draws, seeded by (word, "
+        "voice, variant), a pace of "
+        "0.75 to 1.35 times the voice's own, a pitch of 0.85 to 1.2 times (int_f0_target_mean), "
+        "a pitch movement "
+        "(int_f0_target_stddev), a change of sampling rate of 0.95 to 1.06 by soxr (`tract`: it "
+        "moves the formants; pace and "
+        "pitch are corrected for it) and a level. The voice rms ignores the pitch settings, so "
+        "its pitch moves with `tract`, 0.88 to 1.14. "
+        "Silence is cut to 30 ms at both ends, with 5 ms fades. Peaks lie within 3 dB of -6 dB "
+        "of full scale. "
         "A clip longer than 0.98 s is spoken again at 0.93 times the length."
     )
     split_by = (
-        "By rendering variant: 0 to 11 train, 12 and 13 validation, 14 and 15 test. Every voice is in every split: "
+        "By rendering variant: 0 to 11 train, 12 and 13 validation, 14 and 15 test. Every voice "
+        "is in every split: "
         "these splits measure unseen renderings, not unseen speakers."
     )
     return manifest("digits", DIGITS_LICENCE, how, split_by, WORDS, clips)
@@ -206,8 +222,10 @@ def make_digits(out):
 
 
 def perform(score, seed):
-    """Score → MIDI: rubato over four-bar phrases and a slower end, then velocity and timing that differ
-    from note to note. Everything lands on half-millisecond ticks, in the file as in our ears."""
+    """Score → MIDI.
+
+    Rubato over four-bar phrases and a slower end, then velocity and timing that differ from
+    note to note. Everything lands on half-millisecond ticks, in the file as in our ears."""
     chance = np.random.default_rng([seed])
     end = max(note.start + note.length for note in score.notes) + QUARTERS_TO_RING
     grid = np.arange(0, end + 1, 1 / 16)
@@ -216,7 +234,10 @@ def perform(score, seed):
     seconds = 0.25 + np.concatenate(
         [[0], np.cumsum(60 / score.quarters_per_minute / 16 / speed[:-1])]
     )
-    at = lambda quarter: float(np.interp(quarter, grid, seconds))
+
+    def at(quarter):
+        return float(np.interp(quarter, grid, seconds))
+
     piano, sounding = pretty_midi.Instrument(0, name=score.title), {}
     for note in sorted(score.notes, key=lambda n: (n.start, n.pitch)):
         start = at(note.start) + float(np.clip(chance.normal(0, 0.006), -0.015, 0.015))
@@ -311,12 +332,19 @@ def make_piano(out):
             }
         )
     how = (
-        "Scores written out in tools/scores.py, performed with seeded rubato, velocities, timing and sustain pedal (controller 64), "
-        "written as MIDI with pretty_midi in ticks of half a millisecond, rendered from that MIDI by FluidSynth with FluidR3's grand piano "
-        f"at 44.1 kHz without reverb and chorus, both channels averaged, resampled to 16 kHz by soxr; the first {1000 * ATTACK_S:g} ms, "
-        f"the constant delay of the sampled attacks, cut off; one gain ({PIANO_GAIN}) for all pieces."
+        "Scores written out in tools/scores.py, performed with seeded rubato, velocities, timing "
+        "and sustain pedal (controller 64), "
+        "written as MIDI with pretty_midi in ticks of half a millisecond, rendered from that "
+        "MIDI by FluidSynth with FluidR3's grand piano "
+        "at 44.1 kHz without reverb and chorus, both channels averaged, resampled to 16 kHz by "
+        f"soxr; the first {1000 * ATTACK_S:g} ms, "
+        f"the constant delay of the sampled attacks, cut off; one gain ({PIANO_GAIN}) for all "
+        "pieces."
     )
-    split_by = "By piece: no piece is in two splits. The prelude, the scales and the cadences train, the arpeggios validate, the minuet tests."
+    split_by = (
+        "By piece: no piece is in two splits. The prelude, the scales and the cadences train, "
+        "the arpeggios validate, the minuet tests."
+    )
     return manifest("piano", PIANO_LICENCE, how, split_by, [], clips)
 
 
@@ -357,10 +385,13 @@ def check():
         names = {
             path.relative_to(root) for root in (DATA, Path(folder)) for path in root.glob("*/*")
         }
-        same = lambda name: (
-            all((root / name).exists() for root in (DATA, Path(folder)))
-            and (DATA / name).read_bytes() == (Path(folder) / name).read_bytes()
-        )
+
+        def same(name):
+            return (
+                all((root / name).exists() for root in (DATA, Path(folder)))
+                and (DATA / name).read_bytes() == (Path(folder) / name).read_bytes()
+            )
+
         different = sorted(str(name) for name in names if not same(name))
     for name in different[:20]:
         print("differs:", name)

@@ -1,8 +1,9 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 """Public-domain music written out as notes: the scores that `make_clips.py` performs.
 
-A score is a list of `Note`s (start and length in quarter notes, MIDI pitch, loudness −1…1 around the
-middle) and a list of pedal spans (down and up, in quarter notes). Nothing here knows about seconds.
+A score is a list of `Note`s (start and length in quarter notes, MIDI pitch, loudness −1…1 around
+the middle) and a list of pedal spans (down and up, in quarter notes). Nothing here knows about
+seconds.
 """
 
 import re
@@ -34,14 +35,19 @@ def pitch(name):
     )
 
 
-# Bach, Prelude in C major, BWV 846 (The Well-Tempered Clavier I), the 35 bars of the autograph. In bars
-# 1–32 five notes a half bar: the first two are held by the left hand, the other three go round twice.
+# Bach, Prelude in C major, BWV 846 (The Well-Tempered Clavier I), the 35 bars of the autograph. In
+# bars 1–32 five notes a half bar: the left hand holds the first two, the others go round twice.
 PRELUDE_BARS = """
-C4 E4 G4 C5 E5 | C4 D4 A4 D5 F5 | B3 D4 G4 D5 F5 | C4 E4 G4 C5 E5 | C4 E4 A4 E5 A5 | C4 D4 F#4 A4 D5 |
-B3 D4 G4 D5 G5 | B3 C4 E4 G4 C5 | A3 C4 E4 G4 C5 | D3 A3 D4 F#4 C5 | G3 B3 D4 G4 B4 | G3 Bb3 E4 G4 C#5 |
-F3 A3 D4 A4 D5 | F3 Ab3 D4 F4 B4 | E3 G3 C4 G4 C5 | E3 F3 A3 C4 F4 | D3 F3 A3 C4 F4 | G2 D3 G3 B3 F4 |
-C3 E3 G3 C4 E4 | C3 G3 Bb3 C4 E4 | F2 F3 A3 C4 E4 | F#2 C3 A3 C4 Eb4 | Ab2 F3 B3 C4 D4 | G2 F3 G3 B3 D4 |
-G2 E3 G3 C4 E4 | G2 D3 G3 C4 F4 | G2 D3 G3 B3 F4 | G2 Eb3 A3 C4 F#4 | G2 E3 G3 C4 G4 | G2 D3 G3 C4 F4 |
+C4 E4 G4 C5 E5 | C4 D4 A4 D5 F5 | B3 D4 G4 D5 F5 | C4 E4 G4 C5 E5 | C4 E4 A4 E5 A5 |
+C4 D4 F#4 A4 D5 |
+B3 D4 G4 D5 G5 | B3 C4 E4 G4 C5 | A3 C4 E4 G4 C5 | D3 A3 D4 F#4 C5 | G3 B3 D4 G4 B4 |
+G3 Bb3 E4 G4 C#5 |
+F3 A3 D4 A4 D5 | F3 Ab3 D4 F4 B4 | E3 G3 C4 G4 C5 | E3 F3 A3 C4 F4 | D3 F3 A3 C4 F4 |
+G2 D3 G3 B3 F4 |
+C3 E3 G3 C4 E4 | C3 G3 Bb3 C4 E4 | F2 F3 A3 C4 E4 | F#2 C3 A3 C4 Eb4 | Ab2 F3 B3 C4 D4 |
+G2 F3 G3 B3 D4 |
+G2 E3 G3 C4 E4 | G2 D3 G3 C4 F4 | G2 D3 G3 B3 F4 | G2 Eb3 A3 C4 F#4 | G2 E3 G3 C4 G4 |
+G2 D3 G3 C4 F4 |
 G2 D3 G3 B3 F4 | C2 C3 G3 Bb3 E4"""
 PRELUDE_33_34 = [
     "C2 C3 F3 A3 C4 F4 C4 A3 C4 A3 F3 A3 F3 D3 F3 D3",
@@ -80,10 +86,12 @@ MINUET_RIGHT = """
 D5:1 G4:.5 A4:.5 B4:.5 C5:.5 | D5:1 G4:1 G4:1 | E5:1 C5:.5 D5:.5 E5:.5 F#5:.5 | G5:1 G4:1 G4:1 |
 C5:1 D5:.5 C5:.5 B4:.5 A4:.5 | B4:1 C5:.5 B4:.5 A4:.5 G4:.5 | F#4:1 G4:.5 A4:.5 B4:.5 G4:.5 | A4:3 |
 D5:1 G4:.5 A4:.5 B4:.5 C5:.5 | D5:1 G4:1 G4:1 | E5:1 C5:.5 D5:.5 E5:.5 F#5:.5 | G5:1 G4:1 G4:1 |
-C5:1 D5:.5 C5:.5 B4:.5 A4:.5 | B4:1 C5:.5 B4:.5 A4:.5 G4:.5 | A4:1 B4:.5 A4:.5 G4:.5 F#4:.5 | G4:3"""
+C5:1 D5:.5 C5:.5 B4:.5 A4:.5 | B4:1 C5:.5 B4:.5 A4:.5 G4:.5 | A4:1 B4:.5 A4:.5 G4:.5 F#4:.5 |
+G4:3"""
 MINUET_LEFT = """
 G3+B3+D4:2 A3:1 | B3:3 | C4:3 | B3:3 | A3:3 | G3:3 | D4:1 B3:1 G3:1 | D4:1 D3:.5 C4:.5 B3:.5 A3:.5 |
-B3:2 A3:1 | G3:1 B3:1 G3:1 | C4:3 | B3:1 C4:.5 B3:.5 A3:.5 G3:.5 | A3:2 F#3:1 | G3:2 B3:1 | C4:1 D4:1 D3:1 | G3:2 G2:1"""
+B3:2 A3:1 | G3:1 B3:1 G3:1 | C4:3 | B3:1 C4:.5 B3:.5 A3:.5 G3:.5 | A3:2 F#3:1 | G3:2 B3:1 |
+C4:1 D4:1 D3:1 | G3:2 G2:1"""
 
 
 def minuet():
@@ -104,7 +112,8 @@ def minuet():
     return Score("Petzold, Minuet in G, BWV Anh. 114, first half twice", notes, pedal, 136, "test")
 
 
-# The exercises go through all 24 keys: up the circle of fifths, each major key followed by its relative minor.
+# The exercises go through all 24 keys: up the circle of fifths, each major key followed by its
+# relative minor.
 STEPS = {"major": [0, 2, 4, 5, 7, 9, 11, 12], "minor": [0, 2, 3, 5, 7, 8, 11, 12]}  # harmonic minor
 KEYS = [
     (48 + (7 * k + shift) % 12, mode)

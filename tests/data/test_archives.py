@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from audiosynth.data import http as web
-from audiosynth.data.archives import DamagedMember, contents, fetch, members, on_disk
+from audiosynth.data.archives import DamagedMember, contents, members
+from audiosynth.data.downloads import fetch, on_disk
 from audiosynth.data.files import InputError
 from audiosynth.data.http import RangeServer
 
@@ -107,8 +108,8 @@ def test_a_zip_beyond_four_gigabytes_is_read_in_place(tmp_path):
         assert server.sent < 1.5 * (len(late) + len(NOISE))
 
 
-def asked(server, times):
-    "Was it asked so often? It notes a request after it has answered: it is given a moment for the last."
+def requested(server, times):
+    "Were there so many requests? The server counts the last one a moment after it has answered."
     deadline = time.monotonic() + 10
     while len(server.requests) < times and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -119,9 +120,9 @@ def test_only_what_is_wanted_is_fetched(tmp_path):
     path = zipped(tmp_path / "a.zip", {f"{i}": NOISE for i in range(20)}, zipfile.ZIP_STORED)
     with RangeServer(tmp_path) as server:
         found = contents(f"{server.url}/a.zip")
-        assert server.sent < 20_000 and asked(server, 2)
+        assert server.sent < 20_000 and requested(server, 2)
         assert found["7"].read_bytes() == NOISE
-        assert server.sent < 1.05 * len(NOISE) and asked(server, 3)
+        assert server.sent < 1.05 * len(NOISE) and requested(server, 3)
     assert path.stat().st_size > 19 * server.sent
 
 

@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""A dataset in the making: killed at any moment, by two at once, on any back end, from any folder, the bytes are the same."""
+"""A dataset in the making: killed at any moment, made by two at once, on any back end, from any
+folder, the bytes are the same."""
 
 import hashlib
 import json
@@ -19,17 +20,18 @@ import soundfile
 
 import audiosynth.data.sources  # noqa: F401, adds the row `folder`
 from audiosynth.data.clips import KEYS, Clips, ClipsWriter
-from audiosynth.data.cutting import Busy, Recording, _beside, locked, unfinished
+from audiosynth.data.cutting import Recording, _in_thread
 from audiosynth.data.files import InputError, sha256_of
 from audiosynth.data.prepare import SOURCES, Plan, prepare
 from audiosynth.data.recordings import blocks, sounding
+from audiosynth.data.work_folder import Busy, locked, unfinished
 
-KILLS = int(
-    os.environ.get("KILLS", 4)
-)  # moments to be killed at; 30 were tried: KILLS=30 python -m pytest tests/test_prepare.py -k killed
+# moments to be killed at; 30 were tried:
+# KILLS=30 python -m pytest tests/data/test_prepare.py -k killed
+KILLS = int(os.environ.get("KILLS", 4))
 RUN = """
 import sys, test_prepare
-from audiosynth.prepare import prepare
+from audiosynth.data.prepare import prepare
 if len(sys.argv) > 4: print("go", flush=True); sys.stdin.readline()
 prepare("rolls", sys.argv[2], from_=sys.argv[1], workers=int(sys.argv[3]), force=True)
 print("done", flush=True)
@@ -90,7 +92,7 @@ def contents(folder):
 
 def start(sound, out, workers):
     """The command in a process that waits for a line before it begins."""
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, str(sound), str(out), str(workers), "wait"],
         env=os.environ | {"PYTHONPATH": path},
@@ -126,9 +128,8 @@ def test_killed_at_any_moment_and_finished(workers, sound, whole, tmp_path):
         kept.append(journal.read_bytes().count(b"\n") if journal.exists() else -1)
         finish(start(sound, out, workers))
         assert contents(out) == whole and not unfinished(out).exists(), (k, kept)
-    print(
-        f"killed {len(kept)} times with {workers} processes, in {seconds:.2f} s; recordings done by then: {sorted(kept)}"
-    )
+    print(f"killed {len(kept)} times with {workers} processes, in {seconds:.2f} s")
+    print(f"recordings done by then: {sorted(kept)}")
 
 
 def stopped(sound, out, after):
@@ -213,14 +214,13 @@ def test_what_is_done_is_not_done_again(sound, tmp_path, monkeypatch):
     cut_now = []
     import audiosynth.data.cutting as module
 
-    write_part = module.write_part
-    monkeypatch.setattr(
-        module,
-        "write_part",
-        lambda recording, *a, **k: (cut_now.append(recording.name), write_part(recording, *a, **k))[
-            1
-        ],
-    )
+    append_clips = module.append_clips
+
+    def noted(recording, *args, **options):
+        cut_now.append(recording.name)
+        return append_clips(recording, *args, **options)
+
+    monkeypatch.setattr(module, "append_clips", noted)
     prepare("rolls", tmp_path / "out", from_=sound, workers=1)
     assert cut_now == [f"{k:02}.wav" for k in range(9, 18)]
 
@@ -336,9 +336,8 @@ def test_what_was_promised_is_checked(how, tmp_path):
         (dict(source_rate=48000), "44100 Hz, where 48000"),
         (dict(sha256=digest.upper(), seconds=3.5, source_rate=44100), None),
     ]:
-        SOURCES["one"] = lambda from_: Plan(
-            [Recording("a", audio, **promise)], 1, 0, "CC0", "none", []
-        )
+        plan = Plan([Recording("a", audio, **promise)], 1, 0, "CC0", "none", [])
+        SOURCES["one"] = lambda from_, plan=plan: plan
         if why:
             with pytest.raises(InputError, match=why):
                 prepare("one", tmp_path / "out")
@@ -348,7 +347,7 @@ def test_what_was_promised_is_checked(how, tmp_path):
 
 
 @pytest.mark.parametrize("after", [0, 3])
-def test_a_writer_that_fails_is_told_of_and_not_waited_for(after):
+def test_a_writer_that_fails_is_reported_and_not_waited_for(after):
     given = []
 
     def write(items):
@@ -358,13 +357,13 @@ def test_a_writer_that_fails_is_told_of_and_not_waited_for(after):
             given.append(item)
 
     with pytest.raises(OSError, match="full"):
-        with _beside(write) as give:
+        with _in_thread(write) as put:
             for k in range(9):
-                give(np.full(3, k))
+                put(np.full(3, k))
     assert len(given) == after
     with pytest.raises(KeyboardInterrupt):
-        with _beside(lambda items: given.extend(items)) as give:
-            give(np.zeros(3))
+        with _in_thread(lambda items: given.extend(items)) as put:
+            put(np.zeros(3))
             raise KeyboardInterrupt
     assert len(given) == after + 1
 
@@ -623,7 +622,7 @@ def test_a_dataset_in_the_folder_is_passed_by(birds, tmp_path):
 
 PEAK = """
 import re, sys
-from audiosynth.sources import prepare
+from audiosynth.data.sources import prepare
 prepare("folder", sys.argv[2], from_=sys.argv[1], workers=1)
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """

@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"The log-magnitude of 64 frames side by side: the same as by any other road, for every set-up, number of clips and bad sample."
+"""The log-magnitude of 64 frames at once: the same as in any other way, for every set-up, number of
+clips and bad sample."""
 
 import gc
 import threading
@@ -10,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from audiosynth.data.files import InputError
-from audiosynth.representations import simd_log_magnitude as lanes
+from audiosynth.representations import simd_log_magnitude as simd
 from audiosynth.representations.registry import LogMagnitude
 from audiosynth.representations.simd_log_magnitude import simd_applies, simd_log_magnitude
 from audiosynth.representations.stft import EPSILON, log_magnitude, stft, window_samples
@@ -75,14 +76,14 @@ def test_any_number_of_clips_each_by_itself(clips):
     waves = noise(clips)
     found = simd_log_magnitude(waves, **flat(256))
     assert found.shape == (clips, 32, 256) and (clips == 0 or found.ctypes.data % 64 == 0)
-    for wave, picture in zip(waves, found):
-        assert np.array_equal(simd_log_magnitude(wave[None], **flat(256))[0], picture)
+    for wave, spectrogram in zip(waves, found):
+        assert np.array_equal(simd_log_magnitude(wave[None], **flat(256))[0], spectrogram)
 
 
 @pytest.mark.parametrize("cores", [None, 1, 3, "unknown"])
 def test_any_number_of_cores_and_callers(monkeypatch, cores):
     if cores:
-        monkeypatch.setattr(lanes.os, "cpu_count", lambda: None if cores == "unknown" else cores)
+        monkeypatch.setattr(simd.os, "cpu_count", lambda: None if cores == "unknown" else cores)
     waves, found = noise(20), {}
     wanted = simd_log_magnitude(waves, **flat(256))
     callers = [
@@ -91,11 +92,14 @@ def test_any_number_of_cores_and_callers(monkeypatch, cores):
         )
         for i in range(4)
     ]
-    [caller.start() for caller in callers], [caller.join() for caller in callers]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
     assert len(found) == 4 and all(np.array_equal(wanted, each) for each in found.values())
 
 
-def test_a_bad_sample_spoils_the_frames_that_hear_it_and_no_other():
+def test_a_bad_sample_spoils_the_frames_that_contain_it_and_no_other():
     waves = noise(2)
     waves[0, 2000] = np.nan
     found = simd_log_magnitude(waves, **flat(256))
@@ -109,7 +113,7 @@ def test_too_loud_and_too_quiet_are_cut_off():
     assert (found[0] == -1).all() and found[1].max() == 1 and found.min() == -1
 
 
-def test_other_frames_and_shapes_are_refused_and_other_frames_go_another_road():
+def test_other_frames_and_shapes_are_refused_and_other_frames_use_tensorflow():
     waves = noise(2, 3072)
     assert not simd_applies(384) and not simd_applies(1) and simd_applies(512)
     with pytest.raises(InputError, match="frame 384: only powers of two"):
@@ -129,12 +133,12 @@ def test_other_frames_and_shapes_are_refused_and_other_frames_go_another_road():
 
 
 @pytest.mark.parametrize("nyquist", [False, True])
-def test_the_representation_takes_the_lanes_outside_of_a_graph(monkeypatch, nyquist):
+def test_the_representation_uses_simd_outside_of_a_graph(monkeypatch, nyquist):
     waves, calls = noise(5), []
     made = LogMagnitude(SAMPLES, nyquist=nyquist).fit([waves])
-    real = lanes.simd_log_magnitude
+    real = simd.simd_log_magnitude
     monkeypatch.setattr(
-        "audiosynth.representations.magnitude.log_pictures",
+        "audiosynth.representations.magnitude.simd_log_magnitude",
         lambda *a, **k: calls.append(1) or real(*a, **k),
     )
     outside, inside = made.encode(waves), tf.function(made.encode)(waves)
@@ -150,7 +154,7 @@ def test_the_representation_takes_the_lanes_outside_of_a_graph(monkeypatch, nyqu
     assert made.encode(waves[:0]).shape == (0, *made.shape)
 
 
-def test_a_gradient_through_the_lanes_is_tensorflows():
+def test_a_gradient_with_simd_is_tensorflows():
     made = LogMagnitude(SAMPLES).fit([noise(4)])
     wave = tf.constant(np.concatenate([noise(2, seed=1), np.zeros((1, SAMPLES), np.float32)]))
     weight = tf.constant(np.random.default_rng(2).normal(size=(3, *made.shape)), tf.float32)
