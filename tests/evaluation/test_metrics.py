@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy import linalg, stats
 
+from audiosynth.data.files import InputError
+from audiosynth.evaluation.bootstrap import bootstrap, mean_of, weights
 from audiosynth.evaluation.metrics import (
     am_score,
-    bootstrap,
     clusters,
     different_bins,
     distances,
@@ -95,7 +96,11 @@ def test_counts_are_repetitions():
         different_bins(bins, real, counts), different_bins(np.repeat(bins, counts), real)
     )
     pairs = [(i, j) for i in range(50) for j in range(50) if i != j]
-    c, k = counts[:50], lambda u, v: (u @ v / 16 + 1) ** 3
+    c = counts[:50]
+
+    def k(u, v):
+        return (u @ v / 16 + 1) ** 3
+
     slow = sum(c[i] * c[j] * k(X[i], X[j]) for i, j in pairs) / sum(c[i] * c[j] for i, j in pairs)
     parts = kernels(X[:50], Y)
     assert np.isclose(
@@ -122,8 +127,12 @@ def test_the_limit_does_not_depend_on_how_many():
 
 
 def test_kernel_distance_by_its_formula_and_without_bias():
-    k = lambda a, b: (a @ b.T / 16 + 1) ** 3
-    off = lambda m: (m.sum() - np.trace(m)) / (len(m) * (len(m) - 1))
+    def k(a, b):
+        return (a @ b.T / 16 + 1) ** 3
+
+    def off(m):
+        return (m.sum() - np.trace(m)) / (len(m) * (len(m) - 1))
+
     assert np.isclose(
         kernel_distance(kernels(X, Y)), off(k(X, X)) + off(k(Y, Y)) - 2 * k(X, Y).mean()
     )
@@ -135,7 +144,7 @@ def test_kernel_distance_by_its_formula_and_without_bias():
 
 
 def test_kernel_distance_in_closed_form():
-    "The mean over everything that three draws can be is the distance of the distributions themselves."
+    "The mean over all possible three draws is the distance of the distributions."
     points = np.array([[0.0, 1.0], [2.0, -1.0], [0.5, 3.0]])
     p, q, k = np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]), (points @ points.T / 2 + 1) ** 3
     mean = sum(
@@ -146,26 +155,28 @@ def test_kernel_distance_in_closed_form():
         for j in itertools.product(range(3), repeat=3)
     )
     assert np.isclose(mean, (p - q) @ k @ (p - q), rtol=1e-9)
-    n, a = (
-        2000,
-        0.5,
-    )  # normal distributions, by their moments: 3a² + 3a⁴ + (3a + a³)²; their quantiles instead of draws, and what the pairs of one with itself would have added
+    # Normal distributions, by their moments: 3a² + 3a⁴ + (3a + a³)². Quantiles instead of draws,
+    # and what the pairs of a clip with itself would have added.
+    n, a = 2000, 0.5
     x = stats.norm.ppf(RNG.permutation((np.arange(n) + 0.5) / n))[:, None]
     found, own, other = (
         kernel_distance(kernels(x, x[::-1] + a)),
         ((x**2 + 1) ** 3).mean(),
         (((x + a) ** 2 + 1) ** 3).mean(),
     )
-    k = lambda m: 1 + 3 * m[0] ** 2 + 3 * m[1] ** 2 + m[2] ** 2
+
+    def k(m):
+        return 1 + 3 * m[0] ** 2 + 3 * m[1] ** 2 + m[2] ** 2
+
     left_out = (own - k((0, 1, 0)) + other - k((a, 1 + a**2, a**3 + 3 * a))) / (n - 1)
     assert abs((found + left_out) / (3 * a**2 + 3 * a**4 + (3 * a + a**3) ** 2) - 1) < 1e-3
 
 
 def test_bins():
-    heap = np.repeat(np.arange(5.0), 100)[:, None] + 0.01 * RNG.normal(size=(500, 1))
-    centres = clusters(heap, bins=5)
+    points = np.repeat(np.arange(5.0), 100)[:, None] + 0.01 * RNG.normal(size=(500, 1))
+    centres = clusters(points, bins=5)
     assert np.allclose(np.sort(centres[:, 0]), np.arange(5), atol=0.02)
-    at = distances(heap, centres).argmin(1)
+    at = distances(points, centres).argmin(1)
     assert (
         different_bins(at, at) == 0
         and different_bins(at[at != at[0]], at) == 0.2
@@ -187,7 +198,7 @@ def test_no_bin_may_stay_empty_by_chance(judged):
 
 
 def test_five_hundred_clips_are_enough():
-    "Of fifty draws of 500 clips the intervals hold what 20,000 say, and the figures differ by no more than the intervals say."
+    "Intervals of 500 clips contain the values of 20,000, and are as wide as the values differ."
     rng = np.random.default_rng(1)
     many, real = rng.normal(size=(20_000, 8)) * 1.3 + 0.3, rng.normal(size=(2000, 8))
     truth, seen = moments(real), real[:500]
@@ -202,16 +213,15 @@ def test_five_hundred_clips_are_enough():
     found = {"frechet": [], "kernel": []}
     for i in range(0, 20_000, 500):
         x, parts = many[i : i + 500], kernels(many[i : i + 500], seen)
-        half = (
-            e := bootstrap(lambda c: frechet(x, truth, c), 500, times=100, seed=i)
-        ).high - e.value
-        found["frechet"].append((frechet_limit(x, truth, seed=i), half))
-        found["kernel"].append(
-            (
-                (e := bootstrap(lambda c: kernel_distance(parts, c), 500, times=100, seed=i)).value,
-                e.high - e.value,
-            )
-        )
+        estimates = {
+            "frechet": bootstrap(lambda c, x=x: frechet(x, truth, c), 500, times=100, seed=i),
+            "kernel": bootstrap(
+                lambda c, parts=parts: kernel_distance(parts, c), 500, times=100, seed=i
+            ),
+        }
+        half = {name: e.high - e.value for name, e in estimates.items()}
+        found["frechet"].append((frechet_limit(x, truth, seed=i), half["frechet"]))
+        found["kernel"].append((estimates["kernel"].value, half["kernel"]))
     for name, pairs in found.items():
         value, half = np.array(pairs).T
         assert np.mean(np.abs(value - whole[name]) <= half) > 0.8, name
@@ -255,6 +265,16 @@ def test_intervals_hold_the_truth():
         for x in RNG.normal(size=(300, 100))
     ]
     assert 0.9 < np.mean(hits) < 0.985
+
+
+def test_weights_and_means():
+    assert np.allclose(weights(None, 4), 0.25) and np.allclose(weights([2, 0, 2], 3), [0.5, 0, 0.5])
+    x = RNG.normal(size=200)
+    found = mean_of(np.r_[x, np.nan], seed=3)
+    assert np.isclose(found.value, x.mean()) and found == mean_of(x, seed=3)
+    assert found.low < found.value < found.high
+    with pytest.raises(InputError, match="1 clips that say anything"):
+        mean_of([1.0, np.nan])
 
 
 def test_signals():

@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"The robustness study: the noise has its SNR, the scores their order, and a study that was stopped goes on."
+"The robustness study: noise has its SNR, scores are in order, and a stopped study resumes."
 
 import json
 
@@ -52,7 +52,7 @@ def db(ratio):
 
 @pytest.mark.parametrize("snr_db", [-20, 0, 20, 60])
 @pytest.mark.parametrize("shape", [(2**14,), (128, 256), (16, 32)])
-def test_noise_has_the_snr_that_was_asked_for(snr_db, shape):
+def test_noise_has_the_wanted_snr(snr_db, shape):
     rng = np.random.default_rng(0)
     component = 3 + 2 * rng.standard_normal(shape) ** 3
     noise = noise_at_snr(component, snr_db, rng=rng)
@@ -80,12 +80,12 @@ def test_each_component_gets_its_noise_and_no_other(made, name, snr_db, raw):
         noisy = noisy_spectrogram(
             x, component, snr_db, names=names, rng=np.random.default_rng(1), scale=(unit, offset)
         )
-        for channel, own in enumerate(names):
+        for channel, channel_name in enumerate(names):
             clean, noise = (
                 (x * unit + offset)[..., channel],
                 ((noisy.astype(float) - x) * unit)[..., channel],
             )
-            if component in ("all", own):
+            if component in ("all", channel_name):
                 assert abs(db(clean.var() / (noise**2).mean()) - snr_db) < 0.1
             else:
                 assert not noise.any()
@@ -93,7 +93,7 @@ def test_each_component_gets_its_noise_and_no_other(made, name, snr_db, raw):
 
 @pytest.fixture(scope="module")
 def made():
-    "Each representation, fitted once, with its picture."
+    "Each representation, fitted once, with the code of a recording."
     kept = {}
 
     def make(name):
@@ -152,7 +152,7 @@ def test_scores_are_at_the_top_for_the_sound_itself_and_fall_with_noise(hiss, na
     ), values
     assert all(scale.low - slack <= v <= scale.high + slack for v in values)
     if name != "dnsmos":
-        assert values[0] > 0.9 * scale.high  # that one does not hear the clean sound
+        assert values[0] > 0.9 * scale.high  # DNSMOS does not get the clean sound
     others = set(SCORES) - {name}
     assert all(np.isnan(score_all(SHORT, SHORT, names=[name])[other]) for other in others)
 
@@ -195,18 +195,18 @@ TINY = dict(
 
 @pytest.fixture
 def cheap(monkeypatch):
-    "Only the scores that cost nothing; and how often they were asked."
-    asked = []
+    "Only scores that cost nothing; and the kind of sound at each call."
+    calls = []
 
     def score(clean, found, *, rate, kind, names):
-        asked.append(kind)
+        calls.append(kind)
         return {
             name: float(np.corrcoef(clean, found)[0, 1]) if name in ("estoi", "visqol") else np.nan
             for name in SCORES
         }
 
     monkeypatch.setattr(study, "score_all", score)
-    return asked
+    return calls
 
 
 def test_a_study_and_what_it_leaves(cheap, tmp_path):
@@ -230,7 +230,7 @@ def test_a_study_and_what_it_leaves(cheap, tmp_path):
     assert not [p for p in out.rglob("*") if p.name.startswith(".")]
 
 
-def test_stopped_anywhere_it_goes_on(cheap, tmp_path):
+def test_a_study_stopped_anywhere_resumes(cheap, tmp_path):
     whole = (robustness(["slt"], tmp_path / "whole", **TINY) / TABLE).read_bytes()
     out = robustness(["slt"], tmp_path / "again", **TINY)
     for cut in (whole.index(b"\n") + 1, len(whole) // 2, len(whole) - 1):

@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""Learned bases: any length, silence, exact inverses, resumed to the bit, figures against closed forms, and what can be done with one."""
+"""Learned bases: any length, silence, exact inverses, resumed to the bit, closed forms, uses."""
 
 import json
 import shutil
@@ -44,14 +44,10 @@ from audiosynth.representations.registry import (
 )
 from audiosynth.robustness.noise import noise_at_snr, noisy_sounds, study_plan
 from audiosynth.robustness.plots import read_scores
+from audiosynth.training.basis_losses import BASES, choose_basis
+from audiosynth.training.basis_model import build_basis
 from audiosynth.training.doctor import examine
-from audiosynth.training.learn_basis import (
-    BASES,
-    build_basis,
-    choose_basis,
-    load_trained,
-    train_basis,
-)
+from audiosynth.training.learn_basis import load_trained, train_basis
 from audiosynth.training.runs import Run, read_arrays
 from audiosynth.training.train import train
 
@@ -147,13 +143,13 @@ def test_it_is_saved_and_found_to_the_bit(tmp_path):
         and all(np.array_equal(found.statistics[k], v) for k, v in basis.statistics.items())
     )
     assert convert(x := basis.encode(np.ones((1, 500))), basis, found) is x
-    read_arrays = json.loads((tmp_path / FILE).read_text())
+    saved = json.loads((tmp_path / FILE).read_text())
     for damage in (
         lambda s: s["statistics"].pop("decoder"),
         lambda s: s["statistics"].update(encoder=[[1.0]]),
         lambda s: s["options"].update(filters=25),
     ):
-        broken = json.loads(json.dumps(read_arrays))
+        broken = json.loads(json.dumps(saved))
         damage(broken)
         with pytest.raises(InputError, match="damaged"):
             from_config(broken)
@@ -225,7 +221,7 @@ def test_it_learns_and_fits_the_code_to_its_unit(trained):
     assert made.generate(3).shape == (3, clips.samples) and "60 updates on piano" in repr(made)
 
 
-def test_a_frozen_encoder_stays_and_its_notes_can_be_asked_for(tmp_path):
+def test_a_frozen_encoder_stays_and_its_notes_can_be_measured(tmp_path):
     train_basis("basis_classifier", "piano", tmp_path / "run", steps=2, frozen=True, **SMALL)
     first, last = (read_arrays(Run(tmp_path / "run").checkpoint(k))[0] for k in (0, 2))
     assert np.array_equal(first["basis/000"], last["basis/000"]) and not np.array_equal(
@@ -316,12 +312,15 @@ def test_noise_gain_is_what_noise_does():
     assert (
         abs(noise_gain_db(wave, framed @ cosines, cosines, hop=16) - 10 * np.log10(2)) < 0.1
     )  # redundancy 2
+
+    def decoded(x, decoder):
+        arrays = x.astype("float32"), decoder.astype("float32")
+        return synthesised(*arrays, hop=16, samples=4000).numpy()
+
     for decoder in (cosines, random[:, :32]):
         code = framed @ cosines
-        decode = lambda x: synthesised(
-            x.astype("float32"), decoder.astype("float32"), hop=16, samples=4000
-        ).numpy()
-        rest = decode(noise_at_snr(code, 10, rng=RNG) + code) - decode(code)
+        noisy = noise_at_snr(code, 10, rng=RNG) + code
+        rest = decoded(noisy, decoder) - decoded(code, decoder)
         assert (
             abs(
                 10 * np.log10((wave**2).mean() / (rest**2).mean())
@@ -342,7 +341,9 @@ def log_of(l1, gradient=1.0):
 
 
 def test_the_doctor_knows_a_basis():
-    names = lambda log: {f.name: f.words for f in examine(log, objective="basis")}
+    def names(log):
+        return {f.name: f.words for f in examine(log, objective="basis")}
+
     assert (
         "falling" in names(log_of(np.exp(-np.arange(200) / 100)))["how far"]
         and "flat" in names(log_of(np.ones(200)))["how far"]
@@ -547,7 +548,7 @@ def test_a_gan_learns_in_a_basis_and_needs_nothing_else(
         1,
     ]
     command(capsys, *words, "--basis", trained, "--steps", 1)
-    command(capsys, *words, "--steps", 2)  # goes on without being told the basis again
+    command(capsys, *words, "--steps", 2)  # resumes without --basis
     whole = tmp_path / "whole"
     train(
         "basis_gan",
