@@ -33,7 +33,7 @@ class Part:
         return [path for path in self.notebooks() if stem(path) in self.engine_room]
 
     def modules(self):
-        "Dotted names of the modules that the chapters export, below `audiosynth`, in reading order."
+        "Names of the modules that the chapters export, as `gan.losses`, in reading order."
         order = [*self.chapters(), *self.engine_chapters()]
         return [name for name in map(module_of, order) if name]
 

@@ -251,7 +251,7 @@ def contents(parts, pages):
         yield markdown(text)
         yield markdown(toctree(part.caption, entries))
     yield markdown(
-        f"## Reference\n\n[All public names, A to Z]({reference.INDEX}.md), and a page for each part."
+        f"## Reference\n\n[All names, A to Z]({reference.INDEX}.md), and a page for each part."
     )
     yield markdown(toctree("Reference", reference.toc(parts)))
 

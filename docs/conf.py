@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"Sphinx settings. The pages come from docs/build.py, which writes them into _book/ and then calls Sphinx."
+"Sphinx settings; docs/build.py writes the pages into _book/ and then calls Sphinx."
 
 from pathlib import Path
 

@@ -43,10 +43,10 @@ def entry(symbol, name, *, defined=()):
     return found
 
 
-def data_entry(name, source):
+def data_entry(name, source, comment=""):
     "The entry of a constant: how its value is written, as far as it fits on a line."
     value = " ".join(source.split())
-    return Entry(name, "data", value if len(value) < COLUMNS else "")
+    return Entry(name, "data", value if len(value) < COLUMNS else "", comment)
 
 
 def owns_docstring(symbol):

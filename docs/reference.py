@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""The reference: all public names from A to Z, and a page for each part with an entry for each name.
+"""The reference: all public names from A to Z, and a page for each part with their entries.
 
 An entry on these pages is an object of Sphinx's Python domain, so that a search finds it first."""
 
@@ -91,6 +91,7 @@ def exports(module):
     loaded = importlib.import_module(f"audiosynth.{module}")
     wanted, found = set(loaded.__all__), []
     source = (book.PACKAGE / (module.replace(".", "/") + ".py")).read_text()
+    lines = source.split("\n")
     for node in ast.parse(source).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name in wanted:
             found.append((node.name, entry(getattr(loaded, node.name), node.name)))
@@ -100,8 +101,20 @@ def exports(module):
                 if name in wanted and name != "__all__":
                     alone = len(targets) == 1 and isinstance(targets[0], ast.Name)
                     value = ast.get_source_segment(source, node.value) if alone else ""
-                    found.append((name, data_entry(name, value)))
+                    found.append((name, data_entry(name, value, comment_at(lines, node))))
     return list(dict(found).items())
+
+
+def comment_at(lines, node):
+    "The comment behind the first or the last line of a statement, or on the lines above it."
+    for line in (lines[node.lineno - 1], lines[node.end_lineno - 1]):
+        if found := re.search(r"  # (.+)$", line):
+            return found[1]
+    first, said = node.lineno - 2, []
+    while re.match(r"# (?!%%)", lines[first]):
+        said.insert(0, lines[first][2:])
+        first -= 1
+    return " ".join(said)
 
 
 def object_entry(found, module, anchor, fence=6):
