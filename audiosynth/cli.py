@@ -123,7 +123,7 @@ def train_command(args):
     "Train a row of the study, or learn a basis."
     quiet_tensorflow()
     from audiosynth.data.files import look_up
-    from audiosynth.gan.experiments import CONDITIONAL, IN_A_BASIS, ROWS
+    from audiosynth.gan.rows import CONDITIONAL, IN_A_BASIS, ROWS
     from audiosynth.training.learn_basis import BASES
     from audiosynth.training.train import train
 
@@ -186,7 +186,7 @@ def generate_command(args):
     quiet_tensorflow()
     from audiosynth.data.clips import pcm16
     from audiosynth.listen import page
-    from audiosynth.training.train import model_at
+    from audiosynth.training.runs import model_at
 
     if args.n < 1:
         raise InputError(f"--n {args.n}: must be at least 1")
@@ -195,7 +195,7 @@ def generate_command(args):
         return play(model, args)
     waves = model.generate(args.n, seed=args.seed, label=args.label)
     names = (
-        [model.labels[i] for i in model.numbers(args.n, args.label)]
+        [model.labels[i] for i in model.label_numbers(args.n, args.label)]
         if model.labels
         else [""] * args.n
     )
@@ -246,7 +246,7 @@ def babble_command(args):
     "Let a model go on by itself, each clip from the end of the one before, and report how it drifts."
     quiet_tensorflow()
     from audiosynth.generation.babble import babble_to
-    from audiosynth.training.train import model_at
+    from audiosynth.training.runs import model_at
 
     found = babble_to(
         args.out,

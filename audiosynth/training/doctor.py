@@ -530,7 +530,7 @@ class Doctor(keras.callbacks.Callback):
     ):
         super().__init__()
         self.experiment, self.rate, self.say = experiment, clips.rate, say
-        self.about = dict(
+        self.metadata = dict(
             objective=experiment.objective,
             penalty_weight=10.0 if experiment.penalty_weight is None else experiment.penalty_weight,
         )
@@ -543,7 +543,7 @@ class Doctor(keras.callbacks.Callback):
             for line in zip(*(past[name] for name in names)):
                 if line[names.index("step")] % EVERY == 0:
                     self.lines.append(dict(zip(names, line)))
-        self.figures = examine(self.log, **self.about) if self.lines else Diagnosis([])
+        self.figures = examine(self.log, **self.metadata) if self.lines else Diagnosis([])
         self.step = self.figures.step
 
     @property
@@ -571,7 +571,7 @@ class Doctor(keras.callbacks.Callback):
             )
         if step % EVERY == 0:
             self.lines.append({"step": step, **values})
-            self.figures = examine(self.log, **self.about)
+            self.figures = examine(self.log, **self.metadata)
             self.tell(self.figures, "figures")
         logs["warnings"] = len(self.figures.warnings)
 
@@ -597,7 +597,7 @@ def hear(
     self: Doctor, model, waves=None
 ):  # a `TrainedModel`; what it makes, each label in turn, None: `HEARD` clips, or two of each label
     "Listen to what it makes now."
-    if not model.about.get("step"):
+    if not model.metadata.get("step"):
         return  # untrained: nothing to find out
     if waves is None:
         waves = model.generate(self.heard)
@@ -608,7 +608,7 @@ def hear(
         rate=self.rate,
         label=label,
         real_label=self.real_label,
-        young=model.about["step"] < YOUNG,
+        young=model.metadata["step"] < YOUNG,
     )
     self.tell(self.sounds, "sounds")
 

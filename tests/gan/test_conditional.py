@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""Rows that are told notes, the clip before, or a label: what they are told counts, comes from nowhere else, and is resumed to the bit."""
+"""Rows conditioned on notes, the clip before, or a label: the condition counts, comes from nowhere
+else, and is resumed to the bit."""
 
 import functools
 import json
@@ -24,15 +25,9 @@ from audiosynth.evaluation.condition_agreement import (
     onset_agreement,
     past_agreement,
 )
-from audiosynth.gan.build import (
-    APART,
-    batch_elements,
-    build,
-    dataset,
-    fit_critic_representations,
-    fit_representation,
-)
-from audiosynth.gan.experiments import CONDITIONAL, ROWS, Row, select_row
+from audiosynth.gan.batches import SEED_OFFSET, batch_elements, dataset
+from audiosynth.gan.experiment import Experiment
+from audiosynth.gan.rows import CONDITIONAL, ROWS, Row, row_from, select_row
 from audiosynth.gan.trained_model import load_model
 from audiosynth.generation.babble import babble, clicks, drift, seams_of
 from audiosynth.generation.performance import (
@@ -93,18 +88,15 @@ def clips(tmp_path_factory):
     return Clips(folder)
 
 
-@functools.cache  # what a row hears with does not depend on what it is told
+@functools.cache  # representations do not depend on the condition
 def fitted(folder, row):
-    clips, experiment = Clips(folder), select_row(row)
-    representation = fit_representation(experiment, clips)
-    return representation, fit_critic_representations(experiment, clips, representation)
+    experiment = Experiment(row, select_row(row), Clips(folder)).fit()
+    return experiment.representation, experiment.critic_representations
 
 
 def made(clips, row, **changes):
-    representation, hearing = fitted(clips.folder, row)
-    return build(
-        select_row(row, width=2, batch=2, **changes), clips, representation, hearing=hearing, seed=3
-    )
+    small = select_row(row, width=2, batch=2, **changes)
+    return Experiment(row, small, clips, 3, *fitted(clips.folder, row)).build()
 
 
 def advance(gan, clips, steps):
@@ -122,15 +114,14 @@ def same(one, two):
 @pytest.mark.parametrize("row, condition", GIVEN)
 def test_every_combination_that_makes_sense_builds_and_reacts(row, condition, clips):
     gan = made(clips, row, condition=condition)
-    given, n = gan.examples[:2], len(gan.examples[:2])
-    told, z = gan.told_as(0, given), tf.zeros((n, 64))
-    one, other = gan.generator([z, told]), gan.generator([z, tf.reverse(told, [0])])
+    raw, n = gan.examples[:2], len(gan.examples[:2])
+    condition, z = gan.encode_condition_for(0, raw), tf.zeros((n, 64))
+    one, other = gan.generator([z, condition]), gan.generator([z, tf.reverse(condition, [0])])
     assert one.shape[1:] == gan.representation.shape and not np.allclose(one, other)
-    for i, heard in enumerate(gan.heard(one)):
-        theirs = gan.told_as(i + 1, given)
-        assert not np.allclose(
-            gan.critics[i]([heard, theirs]), gan.critics[i]([heard, tf.reverse(theirs, [0])])
-        ), i
+    for i, converted in enumerate(gan.convert_for_critics(one)):
+        own, network = gan.encode_condition_for(i + 1, raw), gan.critic_networks[i]
+        scores = network([converted, own]), network([converted, tf.reverse(own, [0])])
+        assert not np.allclose(*scores), i
 
 
 def test_the_named_rows_and_those_that_make_no_sense():
@@ -143,10 +134,7 @@ def test_the_named_rows_and_those_that_make_no_sense():
     }
     assert all(select_row(row).batch == 32 for row in CONDITIONAL if not row.startswith("mel"))
     for row in ROWS:
-        assert (
-            select_row(row, condition="label").labels
-            and select_row(row, labels=True).condition == "label"
-        )
+        assert select_row(row, condition="label").labels
     assert (
         not select_row("digit", condition="midi").labels
         and select_row("digit", condition="none").condition == "" == select_row("wave").condition
@@ -156,10 +144,11 @@ def test_the_named_rows_and_those_that_make_no_sense():
             select_row("wave_rwd", condition=condition)
     with pytest.raises(InputError, match="mdi.*did you mean 'midi'"):
         select_row("wave", condition="mdi")
-    with pytest.raises(InputError, match="gan_tts: cannot be given.*wavegan"):
-        generator((2**12, 1), network="gan_tts", width=2, given=(256, KEYS))
-    old = Row("x", "waveform", "wavegan", labels=True)
-    assert old.condition == "label" and Row("x", "waveform", "wavegan").condition == ""
+    with pytest.raises(InputError, match="gan_tts.*wavegan"):
+        generator((2**12, 1), network="gan_tts", width=2, condition_shape=(256, KEYS))
+    old = dict(published="x", representation="waveform", network="wavegan", labels=True)
+    assert row_from(Row, old).condition == "label"
+    assert row_from(Row, {**old, "labels": False}).condition == ""
 
 
 @pytest.mark.parametrize(
@@ -167,7 +156,7 @@ def test_the_named_rows_and_those_that_make_no_sense():
 )
 def test_a_note_moves_the_sound_where_it_stands(network, shape):
     "Of two rolls that differ in one short stretch, the generated clips differ most around it."
-    g = generator(shape, network=network, width=2, given=(256, KEYS))
+    g = generator(shape, network=network, width=2, condition_shape=(256, KEYS))
     for at in (150, 230):
         one = np.zeros((1, 256, KEYS), "float32")
         other = one.copy()
@@ -180,38 +169,40 @@ def test_a_note_moves_the_sound_where_it_stands(network, shape):
         assert abs(place - (at - 128) / 128) < 0.25, (network, at, place)
 
 
-def test_what_is_asked_is_the_whole_split_in_an_order_of_its_own(clips):
+def test_generated_conditions_are_the_whole_split_in_an_order_of_their_own(clips):
     options = dict(batch=2, updates=2, condition="midi")
     stream = batch_elements(clips, **options, replicas=1, first=0, here=1, seed=3)
     elements = [next(stream) for _ in range(8)]
     assert (
-        elements[0]["given"].shape == (4, 2 * STATES, KEYS)
-        and elements[0]["asked"].shape == (6, 2 * STATES, KEYS)
-        and elements[0]["asked"].dtype == np.uint8
+        elements[0]["condition"].shape == (4, 2 * STATES, KEYS)
+        and elements[0]["generated_condition"].shape == (6, 2 * STATES, KEYS)
+        and elements[0]["generated_condition"].dtype == np.uint8
     )
     again = next(batch_elements(clips, **options, replicas=1, first=0, here=1, seed=3, start=5))
     assert all(np.array_equal(again[name], elements[5][name]) for name in again)
-    asked = np.concatenate([e["asked"] for e in elements])  # 48 of 8 clips: each six times
+    others = np.concatenate(
+        [e["generated_condition"] for e in elements]
+    )  # 48 of 8 clips: each six times
     train = clips.where("train")
-    counts = [sum(np.array_equal(a, h) for a in asked) for h in clips.histories(train)]
+    counts = [sum(np.array_equal(a, h) for a in others) for h in clips.histories(train)]
     assert counts == [6] * len(train)
-    rows, others = clips.indices(0, 4000, seed=3), clips.indices(0, 4000, seed=3 + APART)
+    rows, others = clips.indices(0, 4000, seed=3), clips.indices(0, 4000, seed=3 + SEED_OFFSET)
     assert (
         abs(np.mean(rows == others) - 1 / len(train)) < 0.02
     )  # independent: as often the same as chance has it
     for e, step in zip(elements, range(8)):
-        assert np.array_equal(e["given"], clips.histories(clips.indices(step, 4, seed=3)))
+        assert np.array_equal(e["condition"], clips.histories(clips.indices(step, 4, seed=3)))
     each = [
         next(batch_elements(clips, **options, replicas=2, first=r, here=1, seed=3, start=5))
         for r in range(2)
     ]
-    for name, n in (("given", 2), ("asked", 3)):
+    for name, n in (("condition", 2), ("generated_condition", 3)):
         assert np.array_equal(
             np.stack([e[name] for e in each], 1).reshape(2 * n, *again[name].shape[1:]), again[name]
         )
 
 
-def test_no_clip_is_told_of_another_recording(clips):
+def test_no_condition_comes_from_another_recording(clips):
     rows = np.arange(len(clips))
     past, histories = clips.pasts(rows), clips.histories(rows)
     for i in rows:
@@ -224,7 +215,7 @@ def test_no_clip_is_told_of_another_recording(clips):
     assert np.array_equal(histories[:, STATES:], clips.rolls(rows))
 
 
-def test_the_pair_moves_with_one_alpha_and_pays_one_penalty(clips):
+def test_the_pair_moves_with_one_alpha_and_has_one_penalty(clips):
     "The penalty of the trainer is that of the joint gradient, at points between whole pairs."
     gan = made(clips, "wave", condition="midi")
     rng = np.random.default_rng(0)
@@ -239,18 +230,20 @@ def test_the_pair_moves_with_one_alpha_and_pays_one_penalty(clips):
     middle = [r + tf.reshape(alpha, (2, 1, 1)) * (f - r) for r, f in zip(real, fake)]
     with tf.GradientTape() as tape:
         tape.watch(middle)
-        score = gan.critics[0](middle, training=True)
+        score = gan.critic_networks[0](middle, training=True)
     x, c = (g.numpy().reshape(2, -1) for g in tape.gradient(score, middle))
     assert np.abs(c).max() > 0
     by_hand = np.mean((np.sqrt((x**2).sum(1) + (c**2).sum(1)) - 1) ** 2)
-    assert np.isclose(gan.losses(0, real, fake, alpha, True)[2], by_hand, rtol=1e-4)
+    assert np.isclose(gan.critic_gradients(0, real, fake, alpha, True)[2], by_hand, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
     "row, condition", [("wave", "midi"), ("stft_mag", "previous"), ("wave", "label")]
 )
 def test_a_conditional_row_resumes_to_the_same_bits(row, condition, clips, tmp_path):
-    make = lambda: made(clips, row, condition=condition)
+    def make():
+        return made(clips, row, condition=condition)
+
     whole = make()
     before = state(whole)
     for step in range(1, 4):
@@ -270,7 +263,7 @@ def test_a_conditional_row_resumes_to_the_same_bits(row, condition, clips, tmp_p
 
 @pytest.fixture(scope="module")
 def trained(clips, tmp_path_factory):
-    "A run that is told notes, one that is told the clip before, and one that is told labels."
+    "A run conditioned on notes, one on the clip before, and one on labels."
     folder = tmp_path_factory.mktemp("trained")
     options = dict(steps=2, save_every=1, width=2, batch=2, objective="r1", quiet=True)
     for condition in ("midi", "previous", "label"):
@@ -282,22 +275,22 @@ def test_a_run_is_a_model_that_needs_no_data(trained, clips, tmp_path):
     for condition in ("midi", "previous"):
         model, before = load_model(trained / condition), model_at(trained / condition, 2)
         rows = clips.where("validation")[:3]
-        given = clips.histories(rows) if condition == "midi" else clips.pasts(rows)
-        one = model.generate(3, given=given, seed=1)
-        assert np.array_equal(one, before.generate(3, given=given, seed=1)) and not np.allclose(
-            one, model.generate(3, given=given[::-1], seed=1)
+        own = clips.histories(rows) if condition == "midi" else clips.pasts(rows)
+        one = model.generate(3, conditions=own, seed=1)
+        assert np.array_equal(one, before.generate(3, conditions=own, seed=1)) and not np.allclose(
+            one, model.generate(3, conditions=own[::-1], seed=1)
         )
         assert model.generate(20).shape == (20, SAMPLES) and {
             "midi": "plays notes",
-            "previous": "goes on",
+            "previous": "continues",
         }[condition] in repr(model)
-        for bad in (given[:2], given[:, :-1]):
+        for bad in (own[:2], own[:, :-1]):
             with pytest.raises(InputError, match="shape"):
-                model.generate(3, given=bad)
-        with pytest.raises(InputError, match="not trained with labels.*told"):
+                model.generate(3, conditions=bad)
+        with pytest.raises(InputError, match="not trained with labels.*takes"):
             model.generate(1, label="low")
-    with pytest.raises(InputError, match="not trained with notes.*told a label"):
-        load_model(trained / "label").generate(1, given=given[:1])
+    with pytest.raises(InputError, match="not trained with notes.*takes a label"):
+        load_model(trained / "label").generate(1, conditions=own[:1])
     with pytest.raises(InputError, match="it says low, high"):
         load_model(trained / "label").generate(1, label="middle")
     with pytest.raises(InputError, match="condition midi, not previous|condition midi"):
@@ -332,7 +325,7 @@ def test_a_run_from_before_there_were_conditions_goes_on(trained, clips):
         objective="r1",
         quiet=True,
     )
-    assert model.about["step"] == 3 and model_at(trained / "label", 1).generate(
+    assert model.metadata["step"] == 3 and model_at(trained / "label", 1).generate(
         1, label="low"
     ).shape == (1, SAMPLES)
 
@@ -373,7 +366,7 @@ def test_a_performance_is_as_long_as_it_is_and_its_notes_count(trained, tmp_path
 
 
 def test_three_hours_stream(trained, tmp_path, monkeypatch):
-    "The pieces come one by one: the first are there long before the whole is, and no more memory is held than of some clips."
+    "The pieces come one by one, long before the whole is done, in the memory of some clips."
     model, file = (
         load_model(trained / "midi"),
         performance_file(tmp_path / "long.mid", 3 * 3600, every=20),
@@ -381,8 +374,8 @@ def test_three_hours_stream(trained, tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(
         type(model),
-        "decoded",
-        lambda self, z, given, seed: calls.append(1) or np.zeros((len(z), SAMPLES), "float32"),
+        "decode",
+        lambda self, z, condition, seed: calls.append(1) or np.zeros((len(z), SAMPLES), "float32"),
     )
     pieces = render(model, file, fade_s=0, batch=64)
     first = next(pieces)
@@ -516,7 +509,7 @@ def test_babble_goes_on_from_what_was_said(trained):
     z = np.random.default_rng([0, 1]).uniform(-1, 1, (1, 64)).astype("float32")
     assert np.allclose(
         clip,
-        model.decoded(*model.inputs(z, given=whole[None, SAMPLES // 2 : SAMPLES]), seed=1)[0],
+        model.decode(*model.inputs(z, conditions=whole[None, SAMPLES // 2 : SAMPLES]), seed=1)[0],
         atol=1e-6,
     )
 
@@ -533,7 +526,7 @@ def test_seams_and_scores():
     with pytest.raises(InputError, match="clips with notes"):
         note_agreement(np.zeros((1, SAMPLES)), roll)
     covered = np.zeros(100, int)
-    for k, window in enumerate(windows(np.arange(100, dtype="uint8").reshape(10, 10, 1), 7)):
+    for window in windows(np.arange(100, dtype="uint8").reshape(10, 10, 1), 7):
         covered[window[10:, 0]] += 1
     assert covered.min() >= 1
 
@@ -584,10 +577,11 @@ def test_the_panel(trained, tmp_path):
 WORKER = """
 import sys
 from dataclasses import replace
-from audiosynth import training
-from audiosynth.gan import GAMES
-GAMES["wgan_gp"] = replace(GAMES["wgan_gp"], critic_steps=2)
-training.train("wave", sys.argv[1], sys.argv[2], condition="midi", steps=2, strategy="workers", width=2, batch=4, quiet=True)
+from audiosynth.gan.losses import OBJECTIVES
+from audiosynth.training.train import train
+OBJECTIVES["wgan_gp"] = replace(OBJECTIVES["wgan_gp"], critic_steps=2)
+options = dict(steps=2, strategy="workers", width=2, batch=4, quiet=True)
+train("wave", sys.argv[1], sys.argv[2], condition="midi", **options)
 """
 
 

@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""Networks that are told notes or the past: every layer shape that this brings, and the whole loss of every critic with its joint penalty, against float64."""
+"""Networks conditioned on notes or the past: every layer shape that this brings, and the whole loss
+of every critic with its joint penalty, against float64."""
 
 from contextlib import contextmanager
 
@@ -11,22 +12,22 @@ from test_conditional import clips, made  # noqa: F401, the fixture and what bui
 from test_convolutions import near
 from test_networks import LAYERS, gradients_equal_float64, shapes
 
-from audiosynth.gan import model as game_of
-from audiosynth.gan.experiments import CONDITIONAL, select_row
+from audiosynth.gan import losses
+from audiosynth.gan.rows import CONDITIONAL, select_row
 from audiosynth.networks.registry import critic
 
-TOLD = [(row, CONDITIONAL[row].condition) for row in CONDITIONAL] + [("digit", "previous")]
-TRIED = {*LAYERS}  # with the rows that are told nothing
+CASES = [(row, CONDITIONAL[row].condition) for row in CONDITIONAL] + [("digit", "previous")]
+TRIED = {*LAYERS}  # with the rows without a condition
 LOSSES = [
     (row, condition)
     for row in ("wave_mag", "stft_mag", "digit")
     for condition in ("midi", "previous")
-]  # one and two dimensions, both games
+]  # one and two dimensions, both objectives
 TOLERANCE = 1e-4  # relative, of the largest entry of a layer
 pytestmark = pytest.mark.usefixtures("as_in_training", "two_critic_updates")
 
 
-@pytest.mark.parametrize("row, condition", TOLD)
+@pytest.mark.parametrize("row, condition", CASES)
 def test_gradients_of_the_layers_that_a_condition_brings_equal_float64(row, condition):
     "At the row's own width, every shape once."
     for key, layer in shapes([select_row(row, condition=condition)]).items():
@@ -51,20 +52,20 @@ def doubles():
 
 def in_double(gan, i):
     "Critic i once more, float64, of the same weights."
-    ours = gan.critics[i]
+    ours = gan.critic_networks[i]
     with doubles():
         copy = critic(
             ours.inputs[0].shape[1:],
             network="wavegan" if len(ours.inputs[0].shape) == 3 else gan.network,
             width=2,
-            given=ours.inputs[1].shape[1:],
+            condition_shape=ours.inputs[1].shape[1:],
         )
     copy.set_weights([w.numpy().astype("float64") for w in ours.weights])
     return copy
 
 
 def loss_by_hand(gan, critic, real, fake, alpha):
-    "As the papers have it: both scores, and one price for the slope in all that the critic is given."
+    "As the papers have it: both scores, and one penalty for the joint gradient."
     mean, softplus, wasserstein = tf.reduce_mean, tf.nn.softplus, gan.objective.penalty_every == 1
     where = (
         [
@@ -77,9 +78,7 @@ def loss_by_hand(gan, critic, real, fake, alpha):
     with tf.GradientTape() as tape:
         tape.watch(where)
         total = tf.reduce_sum(critic(where))
-    squares = sum(
-        tf.reduce_sum(slope**2, range(1, slope.shape.rank)) for slope in tape.gradient(total, where)
-    )
+    squares = sum(tf.reduce_sum(g**2, range(1, g.shape.rank)) for g in tape.gradient(total, where))
     if wasserstein:
         return (
             mean(critic(fake))
@@ -100,50 +99,58 @@ def gradients_by_hand(gan, critic, *pairs):
 
 
 @pytest.fixture(params=LOSSES, ids="-".join)
-def told(request, clips):  # noqa: F811
-    "A small GAN whose every weight counts; for each critic the pairs of an update, and the loss and its gradients in float64."
+def conditioned(request, clips):  # noqa: F811
+    "A small GAN whose every weight counts; for each critic the pairs of an update."
     row, condition = request.param
     gan, rng = made(clips, row, condition=condition), np.random.default_rng(0)
     gan.network = "compact" if row == "digit" else "specgan"
-    for network in (gan.generator, *gan.critics):
+    for network in (gan.generator, *gan.critic_networks):
         for weight in network.trainable_variables:
             if weight.ndim == 1:
                 weight.assign(rng.normal(0, 0.1, weight.shape))
     rows, others = clips.where("train")[1:4], clips.where("train")[4:7]
-    given, asked = (
+    own, other = (
         clips.histories(r) if condition == "midi" else clips.pasts(r) for r in (rows, others)
     )
-    x = gan.heard(
-        gan.generator([tf.constant(rng.uniform(-1, 1, (3, 64)), tf.float32), gan.told_as(0, asked)])
-    )
+    z = tf.constant(rng.uniform(-1, 1, (3, 64)), tf.float32)
+    x = gan.convert_for_critics(gan.generator([z, gan.encode_condition_for(0, other)]))
     pairs = [
         (
-            [listener.representation.encode(clips.waves(rows)), gan.told_as(i + 1, given)],
-            [x[i], gan.told_as(i + 1, asked)],
+            [critic.representation.encode(clips.waves(rows)), gan.encode_condition_for(i + 1, own)],
+            [x[i], gan.encode_condition_for(i + 1, other)],
         )
-        for i, listener in enumerate(gan.listeners)
+        for i, critic in enumerate(gan.critics)
     ]
     return gan, pairs, tf.constant([0.2, 0.5, 0.9])
 
 
 def of_the_trainer(gan, i, real, fake, alpha, way=lambda losses: losses):  # in a graph, or not
     "Loss and gradients as the trainer computes them."
-    _, loss, _, *gradients = way(lambda: gan.losses(i, real, fake, alpha, True))()
+    _, loss, _, *gradients = way(lambda: gan.critic_gradients(i, real, fake, alpha, True))()
     return [loss, *gradients]
 
 
 def close(single, double):
-    "Is the loss right, and every gradient? A layer's kernel and bias are on one scale: a bias's gradient, real less fake, is small by cancelling."
-    both = lambda parts, k: np.concatenate([np.ravel(part) for part in parts[k : k + 2]])
+    """Is the loss right, and every gradient?
+
+    A layer's kernel and bias are on one scale: a bias's gradient is small by cancelling.
+    """
+
+    def both(parts, k):
+        return np.concatenate([np.ravel(part) for part in parts[k : k + 2]])
+
     return near(single[0], double[0], TOLERANCE) and all(
         near(both(single, k), both(double, k), TOLERANCE) for k in range(1, len(single), 2)
     )
 
 
-def test_the_gradient_of_the_whole_loss_equals_float64(told, monkeypatch):
-    "As a step of training computes it. Without the condition's part of the slope, it would not."
-    gan, pairs, alpha = told
-    as_doubles = lambda part: [tf.cast(p, "float64") for p in part]
+def test_the_gradient_of_the_whole_loss_equals_float64(conditioned, monkeypatch):
+    "As a step of training computes it. Without the condition's part of the gradient, it would not."
+    gan, pairs, alpha = conditioned
+
+    def as_doubles(part):
+        return [tf.cast(p, "float64") for p in part]
+
     for i, (real, fake) in enumerate(pairs):
         double = gradients_by_hand(
             gan, in_double(gan, i), as_doubles(real), as_doubles(fake), tf.cast(alpha, "float64")
@@ -152,24 +159,27 @@ def test_the_gradient_of_the_whole_loss_equals_float64(told, monkeypatch):
             of_the_trainer(gan, i, real, fake, alpha, tf.function(autograph=False)), double
         ), i
         with monkeypatch.context() as broken:
-            steepness = game_of.steepness
+            norm = losses.gradient_norm
             broken.setattr(
-                game_of,
-                "steepness",
-                lambda score, pair: steepness(lambda x: score(x, *pair[1:]), pair[:1]),
+                losses,
+                "gradient_norm",
+                lambda score, pair, norm=norm: norm(lambda x: score(x, *pair[1:]), pair[:1]),
             )
             assert not close(of_the_trainer(gan, i, real, fake, alpha), double), i
 
 
-def test_the_float64_gradient_is_the_losss_slope(told):
+def test_the_float64_gradient_is_the_losss_slope(conditioned):
     "Along a random direction in all the weights of a critic, by two evaluations of the loss."
-    gan, pairs, alpha = told
+    gan, pairs, alpha = conditioned
     (real, fake), network, rng = (
         ([tf.cast(p, "float64") for p in part] for part in pairs[-1]),
         in_double(gan, -1),
         np.random.default_rng(1),
     )
-    loss = lambda: loss_by_hand(gan, network, real, fake, tf.cast(alpha, "float64")).numpy()
+
+    def loss():
+        return loss_by_hand(gan, network, real, fake, tf.cast(alpha, "float64")).numpy()
+
     _, *gradients = gradients_by_hand(gan, network, real, fake, tf.cast(alpha, "float64"))
     weights, step, there = (
         network.trainable_variables,

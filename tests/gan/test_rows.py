@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""Every row of the study: builds at the papers' size, hears the same of real and generated clips, resumes to the bit, is saved without code."""
+"""Every row of the study: builds at the papers' size, gives critics the same view of real and
+generated clips, resumes to the bit, is saved without code."""
 
 import json
 from dataclasses import asdict, replace
@@ -13,16 +14,11 @@ import tensorflow as tf
 from audiosynth.data.files import InputError
 from audiosynth.data.sources import load_clips, prepare
 from audiosynth.gan.augmentation import random_window
-from audiosynth.gan.build import (
-    build,
-    dataset,
-    fit_critic_representations,
-    fit_representation,
-    networks_for,
-)
-from audiosynth.gan.experiments import ROWS, CriticSpec, Row, select_row
+from audiosynth.gan.batches import dataset
+from audiosynth.gan.experiment import Experiment, resolve
 from audiosynth.gan.losses import gradient_penalty, interpolate, joint_norm, r1_penalty
 from audiosynth.gan.randomness import GENERATED, REAL, random_key
+from audiosynth.gan.rows import ROWS, CriticSpec, Row, row_from, select_row
 from audiosynth.gan.trained_model import TrainedModel, load_model
 from audiosynth.networks import gan_tts
 from audiosynth.networks.gan_tts import RANDOM_WINDOWS
@@ -62,12 +58,8 @@ def clips(tmp_path_factory):
 
 def tiny(row, **changes):
     "A row at the smallest size; of the five windows the first and the last."
-    experiment = select_row(row, width=2, batch=2, **changes)
-    return (
-        replace(experiment, critics=experiment.critics[::4])
-        if len(experiment.critics) == 5
-        else experiment
-    )
+    found = select_row(row, width=2, batch=2, **changes)
+    return replace(found, critics=found.critics[::4]) if len(found.critics) == 5 else found
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +69,8 @@ def fitted(clips):
 
     def of(row):
         if row not in known:
-            representation = fit_representation(ROWS[row], clips)
-            known[row] = (
-                representation,
-                fit_critic_representations(tiny(row), clips, representation),
-            )
+            experiment = Experiment(row, tiny(row), clips).fit()
+            known[row] = (experiment.representation, experiment.critic_representations)
         return known[row]
 
     return of
@@ -92,8 +81,7 @@ def made(clips, fitted):
     "A small GAN of a row, freshly built."
 
     def of(row, **changes):
-        representation, hearing = fitted(row)
-        return build(tiny(row, **changes), clips, representation, hearing=hearing, seed=3)
+        return Experiment(row, tiny(row, **changes), clips, 3, *fitted(row)).build()
 
     return of
 
@@ -114,43 +102,39 @@ def same(one, two):
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_builds_at_paper_size(row):
     clips = load_clips("digits")
-    experiment = ROWS[row]
-    representation = fit_representation(experiment, clips)
-    hearing = fit_critic_representations(experiment, clips, representation)
-    network, listeners = networks_for(
-        experiment, representation, hearing, 10 if experiment.labels else 0
-    )
+    experiment = resolve(row, clips).fit()
+    representation = experiment.representation
+    network, critics = experiment.networks()
     assert clips.samples == 2**14 and network.output.shape[1:] == representation.shape
-    for listener, heard in zip(listeners, hearing, strict=True):
-        assert listener.critic.inputs[0].shape[1:] == (
-            listener.window or heard.shape[0],
-            *heard.shape[1:],
-        )
+    for critic, inputs in zip(critics, experiment.critic_representations, strict=True):
+        shape = (critic.window or inputs.shape[0], *inputs.shape[1:])
+        assert critic.network.inputs[0].shape[1:] == shape
     wave = representation.decode(tf.zeros((1, *representation.shape)))
     assert wave.shape == (1, 2**14) and np.isfinite(wave).all()
 
 
+def of_length(row, samples, clips, fitted):
+    "A row as if the clips had another length."
+    own, critics = fitted(row)
+    own, critics = replace(own, samples=samples), [replace(c, samples=samples) for c in critics]
+    return Experiment(row, tiny(row), clips, 0, own, critics)
+
+
 @pytest.mark.parametrize("samples", [2**12, 2**16])
 @pytest.mark.parametrize("row", ROWS)
-def test_a_row_builds_for_other_lengths(row, samples, fitted):
-    representation, hearing = fitted(row)
-    representation, hearing = (
-        replace(representation, samples=samples),
-        [replace(heard, samples=samples) for heard in hearing],
-    )
-    network, listeners = networks_for(tiny(row), representation, hearing, 0)
-    assert network.output.shape[1:] == representation.shape
-    assert all(l.critic.inputs[0].shape[2:] == h.shape[1:] for l, h in zip(listeners, hearing))
+def test_a_row_builds_for_other_lengths(row, samples, clips, fitted):
+    experiment = of_length(row, samples, clips, fitted)
+    network, critics = experiment.networks()
+    assert network.output.shape[1:] == experiment.representation.shape
+    for critic, inputs in zip(critics, experiment.critic_representations, strict=True):
+        assert critic.network.inputs[0].shape[2:] == inputs.shape[1:]
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_a_length_that_cannot_be_built_is_refused(row, fitted):
-    representation, hearing = fitted(row)
+def test_a_length_that_cannot_be_built_is_refused(row, clips, fitted):
+    samples = 2**12 + (2**6 if row == "wave_rwd" else 2**7)
     with pytest.raises(InputError, match="samples"):
-        wrong = replace(representation, samples=2**12 + (2**6 if row == "wave_rwd" else 2**7))
-        networks_for(
-            tiny(row), wrong, [replace(heard, samples=wrong.samples) for heard in hearing], 0
-        )
+        of_length(row, samples, clips, fitted).networks()
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -178,8 +162,8 @@ def test_a_row_trains_and_resumes_to_the_same_bits(row, clips, made, tmp_path, m
 @pytest.mark.parametrize("row", ROWS)
 def test_a_saved_row_speaks_the_same_and_holds_no_code(row, clips, made, tmp_path):
     gan = made(row)
-    about = {"row": row, "labels": clips.labels if tiny(row).labels else []}
-    model = TrainedModel(gan.averaged, gan.representation, about)
+    metadata = {"row": row, "labels": clips.labels if tiny(row).labels else []}
+    model = TrainedModel(gan.ema_generator, gan.representation, metadata)
     model.save(tmp_path)
     again = load_model(tmp_path)  # in Keras's safe mode
     one, two = model.generate(3, seed=1), again.generate(3, seed=1)
@@ -194,14 +178,14 @@ def test_a_saved_row_speaks_the_same_and_holds_no_code(row, clips, made, tmp_pat
 
 @pytest.mark.parametrize("row", ROWS)
 def test_critics_get_the_same_view_of_real_and_generated(row, clips, fitted):
-    "A generator that emits a real clip is heard as that real clip."
-    representation, hearing = fitted(row)
+    "A generator that emits a real clip looks like that real clip."
+    representation, critic_representations = fitted(row)
     wave = clips.waves(clips.where("train")[:4])
     x = representation.encode(wave)
     back = representation.decode(x)  # the clip as this representation can say it
-    for heard in hearing:
-        real, fake = heard.encode(back), convert(x, representation, heard)
-        if heard is representation:
+    for inputs in critic_representations:
+        real, fake = inputs.encode(back), convert(x, representation, inputs)
+        if inputs is representation:
             assert np.array_equal(fake, x)
         else:
             assert np.abs(fake - real).mean() < 0.02 * np.abs(real - tf.reverse(real, [0])).mean()
@@ -210,27 +194,24 @@ def test_critics_get_the_same_view_of_real_and_generated(row, clips, fitted):
 @pytest.mark.parametrize("row", SEVERAL)
 def test_silence_has_a_finite_gradient(row, made):
     gan = made(row)
-    for critic in (
-        gan.critics
-    ):  # a rectifier that gets exactly 0 says nothing: biases, as they are after the first update
-        for weight in critic.trainable_variables:
-            weight.assign_add(
-                0.1 * tf.ones_like(weight) if len(weight.shape) == 1 else tf.zeros_like(weight)
-            )
-    x = gan.representation.encode(tf.zeros((2, 2**12)))
-    for x in (x, tf.zeros_like(x)):
+    for network in gan.critic_networks:
+        for weight in network.trainable_variables:  # a rectifier's gradient at exactly 0 is 0:
+            if len(weight.shape) == 1:  # biases, as they are after the first update
+                weight.assign_add(0.1 * tf.ones_like(weight))
+    silence = gan.representation.encode(tf.zeros((2, 2**12)))
+    for x in (silence, tf.zeros_like(silence)):
         with tf.GradientTape() as tape:
             tape.watch(x)
             score = sum(
-                tf.reduce_sum(gan.judge(i, [gan.seen(i, heard, 0, GENERATED)])[0])
-                for i, heard in enumerate(gan.heard(x))
+                tf.reduce_sum(gan.score(i, [gan.augment(i, converted, 0, GENERATED)])[0])
+                for i, converted in enumerate(gan.convert_for_critics(x))
             )
         gradient = tape.gradient(score, x).numpy()
         assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
 
 
 @pytest.mark.parametrize("row", ["wave_mag", "stft_wave"])
-def test_the_other_game(row, clips, made):
+def test_another_objective(row, clips, made):
     gan = made(row, objective="r1")
     before = state(gan)
     advance(gan, clips, 2)
@@ -241,15 +222,15 @@ def test_the_other_game(row, clips, made):
     )
 
 
-def test_a_penalty_that_was_not_paid_now_is_logged_as_last_paid(clips, made, tmp_path):
-    "In `r1` it is paid at updates 1, 9, 17, …; between, and by a run that was stopped and goes on, the last one is told."
+def test_a_penalty_that_is_not_computed_now_is_logged_as_last_computed(clips, made, tmp_path):
+    "In `r1` at updates 1, 9, 17, …; between, and in a resumed run, the last one is logged."
 
-    class Told(keras.callbacks.Callback):
+    class Logged(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
-            self.paid = []
+            self.penalties = []
 
         def on_train_batch_end(self, batch, logs=None):
-            self.paid.append(float(logs["penalty"]))
+            self.penalties.append(float(logs["penalty"]))
 
     def run(gan, steps):
         gan.fit(
@@ -257,20 +238,19 @@ def test_a_penalty_that_was_not_paid_now_is_logged_as_last_paid(clips, made, tmp
             steps_per_epoch=steps,
             verbose=0,
             shuffle=False,
-            callbacks=[told := Told()],
+            callbacks=[logged := Logged()],
         )
-        return told.paid
+        return logged.penalties
 
     gan = made("digit")
-    paid = run(gan, 6)
+    found = run(gan, 6)
     write_checkpoint(tmp_path / "6.npz", gan, 0)
-    paid += run(gan, 4)
-    assert (
-        paid[0] > 0 and paid[:8] == 8 * paid[:1] and paid[8] != paid[0] and paid[9] == paid[8] > 0
-    )
+    found += run(gan, 4)
+    assert found[0] > 0 and found[:8] == 8 * found[:1]
+    assert found[8] != found[0] and found[9] == found[8] > 0
     again = made("digit")
     read_checkpoint(tmp_path / "6.npz", again)
-    assert run(again, 4) == paid[6:]
+    assert run(again, 4) == found[6:]
     kept, _ = read_arrays(tmp_path / "6.npz")
     np.savez(
         tmp_path / "old.npz",
@@ -283,8 +263,7 @@ def test_a_penalty_that_was_not_paid_now_is_logged_as_last_paid(clips, made, tmp
 
 @pytest.mark.parametrize("row", ["wave_mag", "stft"])
 def test_any_row_takes_labels(row, clips, fitted):
-    representation, hearing = fitted(row)
-    gan = build(tiny(row, labels=True), clips, representation, hearing=hearing)
+    gan = Experiment(row, tiny(row, condition="label"), clips, 0, *fitted(row)).build()
     advance(gan, clips, 1)
     x = gan.generator([tf.zeros((2, 64)), tf.constant([0, 1])])
     assert not np.array_equal(x[0], x[1])
@@ -296,10 +275,13 @@ def test_the_penalty_by_hand():
         tf.constant([[1.0], [2.0]]),
         tf.constant([0, 1]),
     )
-    linear = lambda x, c: x @ [[3.0], [-4.0]] + 12 * c  # slope 13 in (x, c) together
-    bowl = lambda x, c: (
-        (tf.reduce_sum(x * x, 1) + tf.reduce_sum(c * c, 1))[:, None] / 2
-    )  # slope ‖(x, c)‖
+
+    def linear(x, c):
+        return x @ [[3.0], [-4.0]] + 12 * c  # slope 13 in (x, c) together
+
+    def bowl(x, c):
+        return (tf.reduce_sum(x * x, 1) + tf.reduce_sum(c * c, 1))[:, None] / 2  # slope ‖(x, c)‖
+
     assert np.isclose(gradient_penalty(linear, [x, c]), 12**2) and np.isclose(
         r1_penalty(linear, [x, c]), 13**2
     )
@@ -332,15 +314,15 @@ def test_windows_are_drawn_anew_for_clip_step_and_critic_and_are_the_clips(lengt
     def starts(*key):
         return random_window(ramp, random_key(*key), length).numpy()[:, 0, 0]
 
-    heard = random_window(ramp, random_key(0, 0, 0, REAL), length).numpy()[..., 0]
+    window = random_window(ramp, random_key(0, 0, 0, REAL), length).numpy()[..., 0]
     assert (
-        heard.shape == (64, length)
-        and (np.diff(heard) == 1).all()
-        and 0 <= heard.min()
-        and heard.max() <= samples - 1
+        window.shape == (64, length)
+        and (np.diff(window) == 1).all()
+        and 0 <= window.min()
+        and window.max() <= samples - 1
     )
-    assert len(set(heard[:, 0])) > 50
-    assert np.array_equal(starts(0, 0, 0, REAL), heard[:, 0])
+    assert len(set(window[:, 0])) > 50
+    assert np.array_equal(starts(0, 0, 0, REAL), window[:, 0])
     for key in (
         (1, 0, 0, REAL),
         (0, 1, 0, REAL),
@@ -348,7 +330,7 @@ def test_windows_are_drawn_anew_for_clip_step_and_critic_and_are_the_clips(lengt
         (0, 0, 0, GENERATED),
         (0, 0, 0, REAL, 1),
     ):
-        assert not np.array_equal(starts(*key), heard[:, 0])
+        assert not np.array_equal(starts(*key), window[:, 0])
 
 
 def test_a_windows_gradient_is_exact_and_repeats():
@@ -376,7 +358,7 @@ def test_a_windows_gradient_is_exact_and_repeats():
 def test_a_weight_counts_in_the_generators_loss_alone(clips, made):
     def after(weight):
         gan = made("wave_mag")
-        gan.listeners[1].weight = weight
+        gan.critics[1].weight = weight
         advance(gan, clips, 1)
         return state(gan)
 
@@ -396,7 +378,7 @@ def test_the_log_tells_the_critics_apart(clips, tmp_path):
         "penalty_log_magnitude",
         "generator_loss",
     } <= set(names)
-    assert (tmp_path / "run" / "hearing" / "log_magnitude" / "representation.json").exists()
+    assert (tmp_path / "run" / "critics" / "log_magnitude" / "representation.json").exists()
     assert {name.split("/")[0] for name in read_arrays(Run(tmp_path / "run").checkpoint(1))[0]} >= {
         "critic",
         "critic_log_magnitude",
@@ -428,15 +410,15 @@ def test_a_run_from_before_there_were_several_critics_goes_on(clips, tmp_path):
     options = dict(width=2, batch=2, quiet=True, say=lambda line: None)
     train("wave", clips.folder, tmp_path / "run", steps=1, **options)
     path = tmp_path / "run" / "experiment.json"
-    about = json.loads(path.read_text())
-    assert {k: v for k, v in about["experiment"].items() if k in OLD} == OLD and Row(
-        **OLD
-    ).hears == (CriticSpec("waveform", network="wavegan"),)
-    path.write_text(json.dumps({**about, "experiment": OLD}))
+    metadata = json.loads(path.read_text())
+    assert row_from(Row, OLD) == Row(**metadata["experiment"] | {"augmentation": []})
+    assert row_from(Row, OLD).critic_specs == (CriticSpec("waveform", network="wavegan"),)
+    path.write_text(json.dumps({**metadata, "experiment": OLD}))
     train("wave", clips.folder, tmp_path / "run", steps=2, **options)
     assert Run(tmp_path / "run").checkpoints()[-1] == 2
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_survives_json(row):
-    assert Row(**json.loads(json.dumps(asdict(select_row(row))))).hears == select_row(row).hears
+    again = Row(**json.loads(json.dumps(asdict(select_row(row)))))
+    assert again.critic_specs == select_row(row).critic_specs

@@ -1,5 +1,6 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""Several workers make of a batch what one makes of it; one of them killed, the others stop, and all go on."""
+"""Several workers make of a batch what one makes of it; if one is killed, the others stop, and the
+same command resumes."""
 
 import json
 import os
@@ -16,35 +17,52 @@ import soundfile
 
 from audiosynth.data.files import InputError
 from audiosynth.data.sources import load_clips, prepare
-from audiosynth.gan.build import batch_elements
+from audiosynth.gan.batches import batch_elements
 from audiosynth.gan.losses import OBJECTIVES
 from audiosynth.gan.trained_model import load_model
+from audiosynth.training.callbacks import number
 from audiosynth.training.distribute import Team, team_for
 from audiosynth.training.runs import Run, read_arrays
-from audiosynth.training.train import number, train
+from audiosynth.training.train import train
 
 SMALL = dict(width=2, batch=4, save_every=2, quiet=True)
-WORKER = (
-    """
+WORKER = f"""
 import json, sys
 from dataclasses import replace
+
+import keras
 import numpy as np
-from audiosynth import runs, training
+
 from audiosynth.cli import fail
-from audiosynth.datasets import InputError
-from audiosynth.gan import GAMES
+from audiosynth.data.files import InputError
+from audiosynth.gan.losses import OBJECTIVES
+from audiosynth.gan.randomness import value_of
+from audiosynth.training.callbacks import number
+from audiosynth.training.runs import named_variables
+from audiosynth.training.train import train
+
 data, out, steps, kept = sys.argv[1:]
-GAMES["wgan_gp"] = replace(GAMES["wgan_gp"], critic_steps=2)
-class Seen(training.keras.callbacks.Callback):
+OBJECTIVES["wgan_gp"] = replace(OBJECTIVES["wgan_gp"], critic_steps=2)
+
+
+class Seen(keras.callbacks.Callback):
     "The losses of every update, and the weights at the end."
+
     def on_train_batch_end(self, batch, logs=None):
-        with open(kept + ".losses", "a") as file: print(json.dumps({name: training.number(value) for name, value in logs.items()}), file=file)
-    def on_train_end(self, logs=None): np.savez(kept + ".npz", **{name: training.held(v) for name, v in runs.parts(self.model).items()})
-try: training.train("wave", data, out, steps=int(steps), strategy="workers", callbacks=[Seen()], **%r)
-except InputError as error: fail(error)
+        with open(kept + ".losses", "a") as file:
+            print(json.dumps({{name: number(value) for name, value in logs.items()}}), file=file)
+
+    def on_train_end(self, logs=None):
+        weights = {{name: value_of(v) for name, v in named_variables(self.model).items()}}
+        np.savez(kept + ".npz", **weights)
+
+
+options = dict(strategy="workers", callbacks=[Seen()], **{SMALL!r})
+try:
+    train("wave", data, out, steps=int(steps), **options)
+except InputError as error:
+    fail(error)
 """
-    % SMALL
-)
 LIMIT = 300  # s
 
 

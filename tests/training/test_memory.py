@@ -13,14 +13,14 @@ from audiosynth.data.clips import INDEX, KEYS
 SAMPLES, STATES = 16384, 512
 READ = """
 import re, sys
-from audiosynth.datasets import Clips
+from audiosynth.data.clips import Clips
 batches = Clips(sys.argv[1]).batches(64)
 for _ in range(200): assert next(batches)["wave"].shape == (64, 16384)
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 TRAIN = """
 import re, sys
-from audiosynth.training import train
+from audiosynth.training.train import train
 train("wave", sys.argv[1], sys.argv[1] + "-run", steps=15, width=1, quiet=True)
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
@@ -30,7 +30,7 @@ NOTES = TRAIN.replace('train("wave", ', 'train("wave", condition="midi", batch=1
 
 
 def dataset(folder, n):
-    """A dataset of `n` clips; `clips.npy` is a sparse file, whose pages count as any other's once they are read."""
+    "A dataset of `n` clips; `clips.npy` is a sparse file, whose pages count once they are read."
     folder.mkdir()
     np.lib.format.open_memmap(folder / "clips.npy", "w+", dtype="<i2", shape=(n, SAMPLES)).flush()
     np.lib.format.open_memmap(

@@ -40,7 +40,7 @@ def audiosynth(*words, ok=True, **options):
 
 
 def refused(*words):
-    "The one line of a refusal. In this process: a new one spends five seconds on importing TensorFlow."
+    "The one line of a refusal, in this process: a new one imports TensorFlow for five seconds."
     with redirect_stderr(io.StringIO()) as said, pytest.raises(SystemExit) as stopped:
         main([*map(str, words)])
     lines = [line for line in said.getvalue().splitlines() if line.startswith("audiosynth:")]
@@ -201,11 +201,13 @@ def test_what_a_run_leaves(trained):
 def test_a_finished_run_that_is_asked_for_more_minutes_goes_on(tmp_path):
     lines = []
     how = dict(width=2, batch=2, quiet=True, say=lines.append)
-    first = train("digit", "digits", tmp_path / "run", steps=2, **how).about
+    first = train("digit", "digits", tmp_path / "run", steps=2, **how).metadata
     asked = (first["seconds"] + 2) / 0.9 / 60
-    longer = train("digit", "digits", tmp_path / "run", minutes=asked, **how).about
+    longer = train("digit", "digits", tmp_path / "run", minutes=asked, **how).metadata
     assert longer["step"] > first["step"] and longer["seconds"] > first["seconds"] and not lines
-    again = train("digit", "digits", tmp_path / "run", minutes=longer["seconds"] / 60, **how).about
+    again = train(
+        "digit", "digits", tmp_path / "run", minutes=longer["seconds"] / 60, **how
+    ).metadata
     assert again["step"] == longer["step"] and len(lines) == 1 and "or minutes" in lines[0]
 
 
@@ -332,7 +334,7 @@ def test_a_foreign_or_damaged_model_is_refused(trained, tmp_path):
 
 
 def test_code_in_a_model_is_refused(trained, tmp_path):
-    "A layer that holds a function is what a hostile model would carry; so is a class from anywhere."
+    "A layer that holds a function is what a hostile model would carry; so is any other class."
     import shutil
     import zipfile
 
@@ -356,7 +358,7 @@ def test_code_in_a_model_is_refused(trained, tmp_path):
 
 
 def test_a_full_disk_loses_nothing(tmp_path):
-    "A limit on the size of files stands for a full disk: the checkpoint does not fit, the ones before it stay."
+    "A limit on the size of files stands for a full disk: the checkpoints before it are kept."
     run = tmp_path / "run"
     words = [
         "train",
@@ -374,7 +376,8 @@ def test_a_full_disk_loses_nothing(tmp_path):
     audiosynth(*words, 1)
     size = Run(run).checkpoint(1).stat().st_size
     code = (
-        f"import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({size // 2}, {size // 2}));"
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size // 2}, {size // 2}));"
         f"from audiosynth.cli import main; main({[str(w) for w in words + [3]]!r})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
