@@ -49,9 +49,9 @@ if TYPE_CHECKING:  # what editors and type checkers read; `_HOME` says the same 
     from audiosynth.data.sources import load_clips, prepare
     from audiosynth.evaluation.evaluate import evaluate
     from audiosynth.evaluation.study import study
-    from audiosynth.gan.experiments import ROWS
     from audiosynth.gan.losses import OBJECTIVES
     from audiosynth.gan.model import GAN
+    from audiosynth.gan.rows import ROWS
     from audiosynth.gan.trained_model import TrainedModel, load_model
     from audiosynth.listen import player, players
     from audiosynth.networks.registry import NETWORKS
@@ -66,7 +66,7 @@ _HOME = {
     "NETWORKS": "networks.registry",
     "OBJECTIVES": "gan.losses",
     "REPRESENTATIONS": "representations.registry",
-    "ROWS": "gan.experiments",
+    "ROWS": "gan.rows",
     "Representation": "representations.base",
     "TrainedModel": "gan.trained_model",
     "evaluate": "evaluation.evaluate",

@@ -41,8 +41,8 @@ def redirects(label):
     for page in PAGES:
         old = page.partition("_")[2]
         module, moved = _moved.MODULES.get(old, old), {}
-        for place, names in _moved.NAMES.get(old, {}).items():
-            for name, new in _moved.pairs(names):
+        for place, names in _moved.moved(old).items():
+            for name, new in names:
                 moved[old_label(old, name)] = f"{home[place]}#{label(place, new)}"
         found[f"{page}.html"] = PAGE.format(
             page=home[module],
