@@ -207,7 +207,11 @@ def link(page, resolve):
             if line.lstrip().startswith(("```", "~~~", ":::")):
                 fenced = not fenced
             if not fenced and not line.startswith(("#", "(", "`")):
-                lines[i] = re.sub(r"(?<![`\[])`([A-Za-z_][\w.]*)(?:\(\))?`(?![`\]])", linked, line)
+                cell_1, bar, rest = (
+                    line.partition(" | ") if line.startswith("| ") else ("", "", line)
+                )
+                rest = re.sub(r"(?<![`\[])`([A-Za-z_][\w.]*)(?:\(\))?`(?![`\]])", linked, rest)
+                lines[i] = cell_1 + bar + rest  # a table's first cell names what the row is about
         cell.source = "\n".join(lines)
 
 
@@ -273,7 +277,7 @@ def write(path, text):
 
 
 def write_sources(source):
-    "All pages, as Sphinx reads them."
+    "All pages, as Sphinx reads them. Returns the anchors of all entries."
     processed = proc_nbs(n_workers=0, force=True)
     parts = [part for part in book.parts() if part.notebooks()]
     pages = {
@@ -292,17 +296,18 @@ def write_sources(source):
             write(source / part.name / "engine_room.md", engine_room(part, pages))
     for name, text in reference.pages(parts, pages).items():
         write(source / f"{name}.md", text)
+    return {anchor for page in pages.values() for anchor in page.names.values()}
 
 
 def build():
     os.chdir(ROOT)
     shutil.rmtree(BUILD, ignore_errors=True)
     source, out = BUILD / "pages", BUILD / "html"
-    write_sources(source)
+    anchors = write_sources(source)
     options = ["-q", "-W", "--keep-going", "-c", str(ROOT / "docs"), "-d", str(BUILD / "doctrees")]
     status = build_main([*options, str(source), str(out)])
     if status == 0:
-        for name, text in redirects(label).items():
+        for name, text in redirects(label, anchors).items():
             write(out / name, text)
         shutil.rmtree(ROOT / "_site", ignore_errors=True)
         out.rename(ROOT / "_site")

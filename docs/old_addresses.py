@@ -34,8 +34,10 @@ PAGE = """<!doctype html>
 """
 
 
-def redirects(label):
-    "{file name: content} of all of them; `label(module, name)` is the anchor of an entry."
+def redirects(label, known):
+    """{file name: content} of all of them.
+
+    `label(module, name)` is the anchor of an entry, `known` are the anchors that there are."""
     home = {book.module_of(path): path.with_suffix(".html") for path in book.notebooks()}
     found = {}
     for page in PAGES:
@@ -43,7 +45,8 @@ def redirects(label):
         module, moved = _moved.MODULES.get(old, old), {}
         for place, names in _moved.moved(old).items():
             for name, new in names:
-                moved[old_label(old, name)] = f"{home[place]}#{label(place, new)}"
+                if label(place, new) in known:
+                    moved[old_label(old, name)] = f"{home[place]}#{label(place, new)}"
         found[f"{page}.html"] = PAGE.format(
             page=home[module],
             moved=json.dumps(moved, indent=1),
