@@ -46,7 +46,8 @@ __all__ = [
 if TYPE_CHECKING:  # what editors and type checkers read; `_HOME` says the same to Python
     from audiosynth.data.clips import Clips
     from audiosynth.data.files import InputError
-    from audiosynth.data.sources import load_clips, prepare
+    from audiosynth.data.prepare import prepare
+    from audiosynth.data.sources import load_clips
     from audiosynth.evaluation.evaluate import evaluate
     from audiosynth.evaluation.study import study
     from audiosynth.gan.losses import OBJECTIVES
@@ -74,7 +75,7 @@ _HOME = {
     "load_model": "gan.trained_model",
     "player": "listen",
     "players": "listen",
-    "prepare": "data.sources",
+    "prepare": "data.prepare",
     "study": "evaluation.study",
     "train": "training.train",
 }
@@ -84,9 +85,8 @@ def __getattr__(name):
     "Import a public name when it is first used (PEP 562)."
     if name not in _HOME:
         raise AttributeError(f"module 'audiosynth' has no attribute {name!r}")
-    if name == "prepare":  # these two add their sources to the table that `prepare` reads
-        import_module("audiosynth.data.maestro")
-        import_module("audiosynth.data.speech_commands")
+    if name == "prepare":  # it reads a table of sources that this module fills
+        import_module("audiosynth.data.sources")
     value = getattr(import_module(f"audiosynth.{_HOME[name]}"), name)
     globals()[name] = value
     return value

@@ -12,7 +12,8 @@ import pytest
 
 import audiosynth
 from audiosynth.data.check import check_dataset
-from audiosynth.data.clips import ClipsWriter, pcm16
+from audiosynth.data.clips import pcm16
+from audiosynth.data.clips_writer import ClipsWriter
 from audiosynth.data.cutting import Recording
 from audiosynth.data.files import InputError
 from audiosynth.data.midi import roll_clips, roll_of
@@ -29,7 +30,7 @@ def noise(n, seed=0):
 
 
 def dataset(folder, waves, rolls=None, *, manifest=(), **rows):
-    """A dataset of `waves` (n, samples), with rolls if there are some; each of `rows` holds one value a clip."""
+    """A dataset of `waves` (n, samples), perhaps with rolls; `rows` hold one value per clip."""
     samples, states = len(waves[0]), None if rolls is None else len(rolls[0])
     writer = ClipsWriter(
         folder,
@@ -299,12 +300,12 @@ def test_no_lag_is_claimed_where_none_can_be_told(tmp_path):
     assert [lag.lag_s for lag in report.lags.values()] == [
         None,
         None,
-    ] and "no lag can be told for 2 of 2" in said(report)
+    ] and "no clear lag in 2 of 2" in said(report)
 
 
 MEMORY = """
 import re, sys
-from audiosynth.check import check_dataset
+from audiosynth.data.check import check_dataset
 check_dataset(sys.argv[1], quiet=True)
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """

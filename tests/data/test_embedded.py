@@ -108,7 +108,7 @@ def test_digits_are_short_trimmed_and_near_one_level():
 
 
 def test_variants_of_a_digit_really_differ():
-    """Pace and spectrum both move: no two variants have the same length and nearly the same wave."""
+    """Pace and spectrum both move: no two variants have one length and nearly the same wave."""
     for word in WORDS:
         for voice in ("slt", "rms", "awb", "kal16"):
             waves = [
@@ -210,7 +210,7 @@ def test_midi_and_sound_are_equally_long_and_the_pedal_moves(piece):
 
 
 def onset_lag_ms(wave, starts):
-    """Where a sudden rise of the spectrum (8 ms frames, every ms) agrees best with the notes' starts."""
+    """Where sudden rises of the spectrum (8 ms frames, every ms) agree best with the notes."""
     frames = np.lib.stride_tricks.sliding_window_view(wave, 128)[::16] * np.hanning(128)
     level = np.log(np.abs(np.fft.rfft(frames)) + 1e-5)
     rise = np.maximum(level[4:] - level[:-4], 0).sum(axis=1)
@@ -231,7 +231,7 @@ def test_notes_are_where_the_sound_is_from_beginning_to_end(piece):
 
 
 def test_isolated_notes_within_5_ms():
-    """Each of the 24 scales starts after a rest: its first attack, by its level against the rest before."""
+    """Each of the 24 scales starts after a rest: its first attack, by its level against it."""
     wave, _, starts = load("scales")
     first = [starts[0]] + [s for before, s in zip(starts, starts[1:]) if s - before > 0.5]
     errors_ms = []
@@ -241,6 +241,7 @@ def test_isolated_notes_within_5_ms():
         floor, peak = stretch[:160].max(), stretch.max()
         errors_ms.append((np.flatnonzero(stretch > max(2 * floor, 0.05 * peak))[0] - 320) / 16)
     print(
-        f"{len(first)} isolated attacks: {min(errors_ms):.2f} to {max(errors_ms):.2f} ms, median {np.median(errors_ms):.2f}"
+        f"{len(first)} isolated attacks: {min(errors_ms):.2f} to {max(errors_ms):.2f} ms, "
+        f"median {np.median(errors_ms):.2f}"
     )
     assert len(first) == 24 and max(np.abs(errors_ms)) < 5

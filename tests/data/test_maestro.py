@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""MAESTRO from a zip, a folder and a web server: the same bytes, no others fetched, and what is broken left out."""
+"""MAESTRO from a zip, a folder and a server: the same bytes, no others fetched, bad ones out."""
 
 import io
 import tracemalloc
@@ -16,7 +16,7 @@ from audiosynth.data.check import check_dataset
 from audiosynth.data.files import InputError
 from audiosynth.data.http import RangeServer
 from audiosynth.data.maestro import Piece, choose_pieces
-from audiosynth.data.prepare import prepare
+from audiosynth.data.sources import prepare
 from conftest import unpacked
 
 HEAD = "canonical_composer,canonical_title,split,year,midi_filename,audio_filename,duration\n"
@@ -51,7 +51,7 @@ def midi(seed, notes=8):
 
 
 def files(version=3, **changed):
-    "The files of a miniature MAESTRO; `changed` replaces or (None) removes some, by their suffix-less name and kind: a0_wav."
+    "The files of a miniature MAESTRO; `changed` replaces or (None) removes some: a0_wav=…"
     found = {}
     for k in range(len(SPLITS)):
         found |= {f"200{k}/a{k}.midi": midi(k), f"200{k}/a{k}.wav": wav(k)}
@@ -133,7 +133,7 @@ def test_sound_and_notes_are_those_of_the_files(tmp_path):
         samples=44100,
         states=1000,
     )
-    for k, name in enumerate(clips.groups):
+    for k in range(len(clips.groups)):
         rows = np.flatnonzero(clips.group == k)
         truth = soundfile.read(io.BytesIO(wav(k)))[0].mean(1)
         assert np.abs(clips.waves(rows).reshape(-1) - truth).max() < 1e-4
@@ -286,7 +286,8 @@ TABLES = {
     ),
     "bad rows": (
         HEAD.encode()
-        + b"a,b,nowhere,2004,2000/a0.midi,2000/a0.wav,3\na,b,train,2004,2000/a0.midi,2000/a0.wav,x\na\n",
+        + b"a,b,nowhere,2004,2000/a0.midi,2000/a0.wav,3\n"
+        + b"a,b,train,2004,2000/a0.midi,2000/a0.wav,x\na\n",
         "none of the 3 .* split 'nowhere'",
     ),
     "not text": (bytes(range(256)) * 20, "no column"),

@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""A performance as states: against a slow reference, `pretty_midi` and `mido`; bad MIDI; the lag of a sound behind its notes."""
+"""A performance as states: against a slow reference, `pretty_midi` and `mido`; bad MIDI; lags."""
 
 import io
 import pickle
@@ -20,12 +20,12 @@ from audiosynth.data.midi import (
     LOWEST,
     PEDAL,
     PIANO_KEYS,
-    onset_lag,
     performance,
     performance_of,
     roll_clips,
     roll_of,
 )
+from audiosynth.data.onset_lag import onset_lag
 from audiosynth.data.recordings import BadAudio, cut
 
 PIANO = Path(audiosynth.__file__).parent / "embedded" / "piano"
@@ -39,7 +39,10 @@ TICKS, RATE, SAMPLES, STATES = (
 
 
 def written(tracks, tempi=(), ticks=TICKS, tempo_track=0):
-    """A MIDI file. `tracks` is a list of ([(tick, length, pitch, velocity)], [(tick, controller, value)]), each on its own channel."""
+    """A MIDI file. `tracks` is a list of (notes, controls), each on its own channel.
+
+    A note is (tick, length, pitch, velocity), a control (tick, controller, value).
+    """
     file, longest = mido.MidiFile(type=1, ticks_per_beat=ticks), 1
     timed = []
     for channel, (notes, controls) in enumerate(tracks):
@@ -100,12 +103,14 @@ def slow_roll(content, samples_total, *, rate, samples, states, start=0, overlap
     )
     state_s, tiny, end_s = samples / states / rate, 1e-9, (start + samples_total) / rate
     roll = np.zeros((clips, states, 89), "uint8")
+
+    def struck(begin, key):
+        here = [n for n in notes if begin - tiny <= n[0] < begin + state_s - tiny]
+        return any(n[2] - 21 == key for n in here)
+
     for k, s in np.ndindex(clips, states):
         begin = (start + k * round(samples * (1 - overlap))) / rate + s * state_s
         end = begin + state_s
-        struck = lambda begin, key: any(
-            n[2] - 21 == key and begin - tiny <= n[0] < begin + state_s - tiny for n in notes
-        )
         if begin >= end_s - tiny:
             continue
         for key in {n[2] - 21 for n in notes if 21 <= n[2] <= 108}:
@@ -167,13 +172,14 @@ def test_the_roll_is_the_slow_reference(tracks, tempi, samples_total, tempo_trac
 @pytest.mark.parametrize("seed", range(20))
 def test_random_performances(seed):
     rng = np.random.default_rng(seed)
-    note = lambda: (
-        int(rng.integers(0, 1500)),
-        int(rng.integers(1, 200)),
-        int(rng.integers(55, 65)),
-        int(rng.integers(1, 128)),
-    )
-    move = lambda: (int(rng.integers(0, 1500)), 64, int(rng.integers(0, 128)))
+
+    def note():
+        ranges = ((0, 1500), (1, 200), (55, 65), (1, 128))
+        return tuple(int(rng.integers(low, high)) for low, high in ranges)
+
+    def move():
+        return int(rng.integers(0, 1500)), 64, int(rng.integers(0, 128))
+
     tracks = [([note() for _ in range(40)], [move() for _ in range(15)]) for _ in range(2)]
     tempi = [(int(rng.integers(0, 1500)), int(rng.integers(100_000, 900_000))) for _ in range(3)]
     ticks = int(rng.integers(90, 500))  # states and ticks that do not fall together
@@ -267,9 +273,10 @@ def test_notes_that_outlast_the_sound_are_cut():
 
 def test_an_unreleased_note_a_lonely_pedal_a_drum_and_a_tempo_elsewhere():
     file = mido.MidiFile(type=1, ticks_per_beat=100)
-    on = lambda note, time=0, channel=0: mido.Message(
-        "note_on", channel=channel, note=note, velocity=64, time=time
-    )
+
+    def on(note, channel=0):
+        return mido.Message("note_on", channel=channel, note=note, velocity=64, time=0)
+
     file.tracks += [
         mido.MidiTrack(
             [
@@ -313,9 +320,13 @@ def test_running_status_and_releases_by_velocity_0():
 
 
 GOOD = written([([(0, 50, 60, 90)], [])])
-TEMPO_AT = lambda tempo: written([([(0, 50, 60, 90)], [])], [(0, 1_000_000)]).replace(
-    (1_000_000).to_bytes(3, "big"), tempo.to_bytes(3, "big")
-)
+
+
+def with_tempo(tempo):
+    content = written([([(0, 50, 60, 90)], [])], [(0, 1_000_000)])
+    return content.replace((1_000_000).to_bytes(3, "big"), tempo.to_bytes(3, "big"))
+
+
 BAD = {
     "empty": (b"", "empty"),
     "words": (b"not music", "not MIDI"),
@@ -327,8 +338,8 @@ BAD = {
     "no tracks": (GOOD[:10] + b"\0\0" + GOOD[12:14], "damaged|no notes"),
     "no ticks": (GOOD[:12] + b"\0\0" + GOOD[14:], "no ticks"),
     "film": (GOOD[:12] + b"\xe7\x28" + GOOD[14:], "film"),
-    "no tempo": (TEMPO_AT(0), "tempo"),
-    "a mad tempo": (TEMPO_AT(1), "60,000,000 beats a minute"),
+    "no tempo": (with_tempo(0), "tempo"),
+    "a mad tempo": (with_tempo(1), "60,000,000 beats a minute"),
     "type 2": (GOOD[:8] + b"\0\2\0\2" + GOOD[12:] + GOOD[14:], "type 2"),
     "days": (written([([(0, 9_000_000, 60, 90)], [])], [(0, 16_000_000)], ticks=1), "hours long"),
     "months": (written([([(0, 20_000_000, 60, 90)], [])]), "corrupt"),
@@ -384,7 +395,7 @@ def test_blocks_of_any_size_give_the_same_clips(block):
 
 
 def stretches(piece, midi=None, late_s=0.0, noise=None):
-    """Eight stretches of four seconds of an embedded piece; `midi` moves its notes instead of the sound."""
+    """Eight stretches of 4 s of an embedded piece; `midi` moves its notes instead of the sound."""
     wave, rate = soundfile.read(PIANO / f"{piece}.flac", dtype="float32")
     if noise is not None:
         wave = np.random.default_rng(noise).standard_normal(len(wave)).astype("float32") * 0.1
@@ -432,13 +443,13 @@ def test_no_lag_is_claimed_on_other_notes_few_notes_or_nothing():
     few = [(wave, np.zeros_like(roll)) for wave, roll in stretches("minuet")]
     few[0][1][100, 40] = 80
     tiny = [(np.zeros(n), np.zeros((n // 2, 89), "uint8")) for n in (2, 4, 100)]
-    for given in (mixed, few, tiny, [], iter([])):
-        assert onset_lag(given, rate=16000).lag_s is None
+    for case in (mixed, few, tiny, [], iter([])):
+        assert onset_lag(case, rate=16000).lag_s is None
 
 
 @pytest.mark.parametrize("rate, state", [(8000, 16), (22050, 45), (44100, 88)])
 def test_the_lag_at_other_rates(rate, state):
-    """Tones without an attack, struck at random, 30 ms late: at any rate they seem at most half a frame early."""
+    """Random tones without an attack, 30 ms late: they seem at most half a frame early."""
     rng, seconds = np.random.default_rng(0), 20
     n = seconds * rate // state
     roll, wave, time_s = (

@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""SpeechMNIST from an archive, a folder or the web: the ten digits, the official splits, no speaker in two of them."""
+"""Speech Commands from an archive, a folder or the web: ten digits, the official splits."""
 
 import hashlib
 import io
@@ -12,9 +12,9 @@ import soundfile
 from audiosynth.data import http as web
 from audiosynth.data import speech_commands as speech_mnist
 from audiosynth.data.files import InputError
+from audiosynth.data.fsdd import WORDS
 from audiosynth.data.http import RangeServer
-from audiosynth.data.prepare import prepare, summary
-from audiosynth.data.sources import WORDS
+from audiosynth.data.sources import prepare, summary
 from audiosynth.data.speech_commands import oddity, official_splits
 from conftest import unpacked
 
@@ -54,9 +54,10 @@ def spoken():
 
 
 def official(files):
-    of = lambda some: "".join(
-        f"{name}\n" for name in files if name.partition("/")[2].partition("_")[0] in some
-    ).encode()
+    def of(some):
+        names = [name for name in files if name.partition("/")[2].partition("_")[0] in some]
+        return "".join(f"{name}\n" for name in names).encode()
+
     return {"validation_list.txt": of(VALIDATION), "testing_list.txt": of(TEST)}
 
 
@@ -161,7 +162,7 @@ def test_a_speaker_in_two_splits_is_named(tmp_path):
 
 
 def test_the_official_rule_never_puts_a_speaker_into_two_splits():
-    "The lists were made by hashing the name up to `_nohash_`; by that rule, for thousands of speakers."
+    "The lists come from a hash of the name up to `_nohash_`: that rule, for thousands of speakers."
 
     def which(name):
         share = (

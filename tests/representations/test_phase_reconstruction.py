@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"Finding a phase: near what was wanted, the same alone and in company, and never for a wrong answer."
+"Finding a phase: near the target, the same alone and in a batch, and not for a wrong answer."
 
 import numba
 import numpy as np
@@ -83,8 +83,9 @@ def test_every_window_has_its_gaussian():
         assert distance[1] == min(distance)
 
 
-def test_slopes_of_a_gaussian_window_are_exact():
-    "A chirp and two sines under a Gaussian window: slopes of the log-magnitude are slopes of the phase, but for the grid."
+def test_phase_gradients_of_a_gaussian_window_are_exact():
+    """A chirp and a sine under a Gaussian window: the gradient of the log-magnitude is that of the
+    phase, but for the grid."""
     frame, hop = 512, 32
     width = GAUSSIANS["hann"] * frame**2
     time = np.arange(2048)
@@ -137,9 +138,9 @@ def test_silence_and_what_is_no_sound_pass():
         np.zeros((0, 128, 257)),
         np.eye(128, 257)[None],
     ):
-        for phase in PHASES:
+        for name in PHASES:
             assert np.isfinite(
-                reconstruct(magnitude.astype(np.float32), phase=phase, iterations=2)
+                reconstruct(magnitude.astype(np.float32), phase=name, iterations=2)
             ).all()
     assert np.abs(reconstruct(np.zeros((1, 128, 257), np.float32))).max() == 0
     assert pghi(np.full((1, 128, 257), np.nan, np.float32)).shape == (1, 128, 257)
@@ -171,14 +172,15 @@ def test_unknown_names_are_refused(noise):
 
 
 def test_it_runs_where_nothing_can_be_kept(monkeypatch):
-    "Neither the package's folder nor the user's can be written: compiled again in each process, and the same."
+    """Neither the package's folder nor the user's can be written: compiled again in each process,
+    and the same."""
     from numba.core import caching
 
     wanted = np.random.default_rng(0).uniform(size=(1, 8, 257)).astype(np.float32)
     usual = pghi(wanted).numpy()
     monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
-    walk = phase._walk.py_func
+    integrate = phase._heap_integration.py_func
     with pytest.raises(RuntimeError):
-        numba.njit(cache=True)(walk)
-    monkeypatch.setattr(phase, "_walk", machine_code(walk))
-    assert np.array_equal(pghi(wanted), usual) and not phase._walk.stats.cache_path
+        numba.njit(cache=True)(integrate)
+    monkeypatch.setattr(phase, "_heap_integration", machine_code(integrate))
+    assert np.array_equal(pghi(wanted), usual) and not phase._heap_integration.stats.cache_path

@@ -76,9 +76,9 @@ def test_overlap_add_is_tensorflows(frame, hop):
 
 def test_a_sine_is_one_bin_all_the_time():
     sine = np.sin(2 * np.pi * 1000 * np.arange(SAMPLES) / 16000)[None]
-    picture = magnitude_of(stft(sine))[0].numpy()
-    assert (picture[2:-2].argmax(axis=1) == 32).all()
-    assert np.allclose(picture[2:-2, 32], 0.54 * 512 / 2, rtol=1e-3)
+    magnitude = magnitude_of(stft(sine))[0].numpy()
+    assert (magnitude[2:-2].argmax(axis=1) == 32).all()
+    assert np.allclose(magnitude[2:-2, 32], 0.54 * 512 / 2, rtol=1e-3)
 
 
 @pytest.mark.parametrize("frame, hop, window", SETTINGS)
