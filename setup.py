@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"Everything that can vary is read from settings.ini, the one place for name, version and dependencies."
+"Name, version and dependencies are read from settings.ini, the one place for them."
 
 from configparser import ConfigParser
 from pathlib import Path
@@ -33,7 +33,7 @@ setup(
     ],
     python_requires=f">={first},<3.{minors[-1] + 1}",
     packages=find_packages(include=[settings["lib_path"], settings["lib_path"] + ".*"]),
-    package_data={settings["lib_path"]: ["embedded/**"]},
+    package_data={settings["lib_path"]: ["embedded/**", "py.typed"]},
     install_requires=settings["requirements"].split(),
     extras_require={
         "dev": (settings["dev_requirements"] + " " + settings["robustness_requirements"]).split(),

@@ -1,24 +1,34 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 """Build the site: notebooks → nbdev's processors → a small fix-up → Sphinx → _site/.
 
-Every notebook under nbs/ is a page: index, then the chapters by number, then nbs/results.
-Nothing is executed but what the API entries need; the stored outputs are shown as they are."""
+Every notebook under nbs/ is a page, in the parts and the order of docs/parts.toml; a reference of
+all exported names follows. Nothing is executed; the stored outputs are shown as they are."""
 
-import inspect
+import ast
+import importlib
 import os
 import re
 import shutil
 import sys
 from pathlib import Path
 
-import nbdev.showdoc
-import nbformat
-from fastcore.docments import MarkdownRenderer, docments
-from nbdev.serve import proc_nbs
-from sphinx.cmd.build import build_main
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-root = Path(__file__).resolve().parent.parent
-book = root / "_book"
+import nbformat  # noqa: E402
+import yaml  # noqa: E402
+from nbdev.serve import proc_nbs  # noqa: E402
+from sphinx.cmd.build import build_main  # noqa: E402
+
+import audiosynth  # noqa: E402
+import book  # noqa: E402
+import reference  # noqa: E402
+from entries import entry  # noqa: E402
+from old_addresses import redirects  # noqa: E402
+from reference import label, markdown_entry  # noqa: E402
+
+BUILD = ROOT / "_book"
 HIDDEN = {
     "echo: false": "remove-input",
     "include: false": "remove-cell",
@@ -26,104 +36,11 @@ HIDDEN = {
 }
 
 
-# One API entry: a heading, the signature, what it does, and a table of its parameters (or methods).
+def markdown(text):
+    return nbformat.v4.new_markdown_cell(text)
 
 
-def plain(text):
-    return " ".join(str(text or "").split()).replace("|", "\\|")
-
-
-def signature(name, symbol):
-    try:
-        text = str(inspect.signature(symbol))
-    except (TypeError, ValueError):
-        return name
-    text = re.sub(
-        r"\(self(, )?", "(", re.sub(r"<(?:function|class) '?([\w.]+).*?>", r"\1", text), count=1
-    )
-    return name + re.sub(r"\b(?:\w+\.)+(?=[A-Z])", "", text).replace(" -> ", " → ")
-
-
-def summary(symbol):
-    return inspect.cleandoc(getattr(symbol, "__doc__", None) or "")
-
-
-def parameter_rows(symbol):
-    "Rows (name, default, meaning) of the documented parameters, and of what is returned."
-    try:
-        found = docments(symbol, full=True, returns=True)
-    except (TypeError, ValueError, OSError, AttributeError):
-        return []
-    rows = []
-    for name, parameter in found.items():
-        meaning, default = plain(parameter.get("docment")), parameter.get("default", inspect._empty)
-        if name == "self" or not meaning:
-            continue
-        rows.append(
-            (
-                "*returns*" if name == "return" else f"`{name}`",
-                ""
-                if default is inspect._empty or name == "return"
-                else f"`{plain(repr(default))}`",
-                meaning,
-            )
-        )
-    return rows
-
-
-def methods(symbol):
-    "The public methods and properties that a class defines and documents itself."
-    found = {
-        name: getattr(value, "__func__", value)
-        for name, value in vars(symbol).items()
-        if name[0] != "_"
-    }
-    return {
-        name: value
-        for name, value in found.items()
-        if (callable(value) or isinstance(value, property)) and summary(value)
-    }
-
-
-def table(head, rows):
-    return "\n".join(["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]])
-
-
-class Entry(MarkdownRenderer):
-    "What `show_doc` shows on the site."
-
-    def _repr_markdown_(self):
-        symbol, name = self.sym, self.nm
-        parts = [f"({target(name)})=\n### `{name}`"]
-        if signature(name, symbol) != name:
-            parts.append(f"{{.signature}}\n`{signature(name, symbol)}`")
-        if summary(symbol):
-            parts.append("{.summary}\n" + summary(symbol))
-        rows = parameter_rows(symbol)
-        head = ["parameter", "default", "meaning"]
-        if not any(row[1] for row in rows):
-            head, rows = head[::2], [row[::2] for row in rows]
-        if rows:
-            parts.append("{.parameters}\n" + table(head, rows))
-        if inspect.isclass(symbol) and methods(symbol):
-            rows = [
-                (f"`{signature(key, value)}`", plain(summary(value).split("\n\n")[0]))
-                for key, value in methods(symbol).items()
-            ]
-            parts.append("{.parameters}\n" + table(["method", "does"], rows))
-        return "\n\n".join(parts)
-
-
-def target(name):
-    "The label that links to `name` point to; a class may differ from a function in its capital only."
-    return (
-        "api-"
-        + re.sub(r"\W", "-", name.lower())
-        + ("-class" if name[0].isupper() and "." not in name else "")
-    )
-
-
-# The fix-up: from what nbdev leaves to what Sphinx wants.
+# ---- a chapter: from what nbdev leaves to what Sphinx wants
 
 
 def directives(cell):
@@ -134,171 +51,271 @@ def directives(cell):
     return found
 
 
-def markdown(text):
-    return nbformat.v4.new_markdown_cell(text)
-
-
 def title_cell(cell):
     "nbdev turns the title cell into front matter: back to a heading and a line of promise."
-    import yaml
-
     front = yaml.safe_load(cell.source.strip().strip("-")) or {}
     return str(front.get("title", "")), str(front.get("description", ""))
 
 
-def fix_up(notebook):
-    "The title of a page, its line of promise, and its cells."
-    title, promise, cells, level = "", "", [], 1
-    for cell in notebook.cells:
-        if cell.cell_type == "raw" and cell.source.startswith("---"):
-            title, promise = title_cell(cell)
-            cells.append(markdown(f"# {title}\n\n{{.promise}}\n{promise}"))
-        elif cell.cell_type == "markdown" and not cell.source.startswith("<!-- WARNING"):
-            cell.source = re.sub(
-                r"^(?=\*\*[^*\n]+→[^*\n]+\*\*$)", "{.sentence}\n", cell.source, flags=re.MULTILINE
-            )
-            headings = re.findall(r"^(#+) ", cell.source, re.MULTILINE)
-            level = len(headings[-1]) if headings else level
-            cells.append(cell)
-        elif cell.cell_type == "code":
-            shown = directives(cell)
-            if re.match(r"show_doc\([\w.]*\b__\w+__", cell.source):
-                continue  # the source says enough
-            if cell.source.startswith("show_doc("):
-                text = "".join(
-                    output["data"].get("text/markdown", "")
-                    for output in cell.outputs
-                    if "data" in output
-                )
-                cells.append(
-                    markdown(text.replace("\n### ", "\n" + "#" * min(level + 1, 4) + " ", 1))
-                )
-                continue
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-            cell.metadata["tags"] = [tag for line, tag in HIDDEN.items() if line in shown]
-            if cell.source:
-                cells.append(cell)
-    return title, promise, cells
+def shown_name(cell):
+    "`GAN.score` of a cell `show_doc(GAN.score)` that nbdev has added."
+    found = cell.cell_type == "code" and re.search(r"^show_doc\(([\w.]+)", cell.source, re.M)
+    return found[1] if found else None
 
 
-def link(cells, names):
-    "`name` in the text becomes a link to its entry."
+def defined_in(source):
+    "Names of the functions and classes of a cell, patched methods as `GAN.score`, in order."
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return []
+    found = []
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            patched = "patch" in map(ast.unparse, node.decorator_list)
+            owner = f"{ast.unparse(node.args.args[0].annotation)}." if patched else ""
+            found.append(owner + node.name)
+    return found
 
-    def linked(match):
-        return f"[{match[0]}](#{names[match[1]]})" if match[1] in names else match[0]
 
+def in_order(cells):
+    "The entries of a cell's names stand before it, in the order in which it defines them."
+    cells, placed = list(cells), []
+    entries = {shown_name(cell): cell for cell in cells if shown_name(cell)}
     for cell in cells:
+        if shown_name(cell):
+            continue
+        for name in defined_in(cell.source) if cell.cell_type == "code" else []:
+            if name in entries:
+                placed.append(entries.pop(name))
+        placed.append(cell)
+    return placed + list(entries.values())
+
+
+def symbol_of(module, name):
+    found = importlib.import_module(f"audiosynth.{module}")
+    for part in name.split("."):
+        found = found.__dict__[part] if isinstance(found, type) else getattr(found, part)
+    return found
+
+
+class Page:
+    "A chapter as it is built: its title, its promise, its cells and the names it defines."
+
+    def __init__(self, path, notebook):
+        self.path, self.notebook = path, notebook
+        self.module = book.module_of(path)
+        self.title, self.promise, self.names, self.parameters = "", "", {}, {}
+        self.imported = {}
+        self.notebook.metadata.pop("widgets", None)
+        self.notebook.cells = list(self.fixed(in_order(notebook.cells)))
+
+    def fixed(self, cells):
+        level = 1
+        for cell in cells:
+            if cell.cell_type == "raw" and cell.source.startswith("---"):
+                self.title, self.promise = title_cell(cell)
+                yield markdown(f"# {self.title}\n\n{{.promise}}\n{self.promise}")
+            elif cell.cell_type == "markdown" and not cell.source.startswith("<!-- WARNING"):
+                cell.source = re.sub(
+                    r"^(?=\*\*[^*\n]+→[^*\n]+\*\*$)", "{.sentence}\n", cell.source, flags=re.M
+                )
+                headings = re.findall(r"^(#+) ", cell.source, re.M)
+                level = len(headings[-1]) if headings else level
+                yield cell
+            elif name := shown_name(cell):
+                if "__" not in name:  # of special methods the source says enough
+                    yield self.entry_cell(name, min(level + 1, 4))
+            elif cell.cell_type == "code":
+                shown = directives(cell)
+                self.imported |= imports(cell.source)
+                cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+                cell.metadata["tags"] = [tag for line, tag in HIDDEN.items() if line in shown]
+                if cell.source:
+                    yield cell
+
+    def entry_cell(self, name, level):
+        found = entry(symbol_of(self.module, name), name)
+        anchor = label(self.module, name)
+        self.names[name] = anchor
+        for method in found.methods:
+            self.names.setdefault(method.name, anchor)
+        cell = markdown(markdown_entry(found, anchor, level))
+        self.parameters[cell.id] = set(re.findall(r"\w+", found.signature))
+        return cell
+
+
+def imports(source):
+    "{name: (module, its name there)} of what a cell imports from the package."
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return {}
+    return {
+        alias.asname or alias.name: (node.module.removeprefix("audiosynth."), alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("audiosynth.")
+        for alias in node.names
+    }
+
+
+# ---- links: `name` in the text leads to its entry, where it is clear which name is meant
+
+
+def resolver(pages):
+    "A function (page, name) → the anchor of the entry that is meant, or None."
+    by_module = {page.module: page.names for page in pages if page.module}
+    everywhere = {}
+    for page in pages:
+        for name, anchor in page.names.items():
+            everywhere.setdefault(name, set()).add(anchor)
+    unique = {
+        name: next(iter(anchors))
+        for name, anchors in everywhere.items()
+        if len(anchors) == 1 and re.search(r"[._]|[a-z][A-Z]", name)
+    }  # a lone word such as `seed` is more often a parameter than the function of another chapter
+    public = {
+        name: by_module.get(module, {}).get(name) for name, module in audiosynth._HOME.items()
+    }
+
+    def resolve(page, name):
+        first, _, rest = name.partition(".")
+        if name in page.names:
+            return page.names[name]
+        if first in page.imported:
+            module, own = page.imported[first]
+            found = by_module.get(module, {}).get(own + rest and f"{own}.{rest}" if rest else own)
+            if found:
+                return found
+        return public.get(name) or unique.get(name)
+
+    return resolve
+
+
+def link(page, resolve):
+    def linked(match):
+        name = match[1]
+        anchor = None if name in parameters else resolve(page, name)
+        return f"[{match[0]}](#{anchor})" if anchor else match[0]
+
+    for cell in page.notebook.cells:
         if cell.cell_type != "markdown":
             continue
+        parameters = page.parameters.get(cell.id, ())
         lines, fenced = cell.source.split("\n"), False
         for i, line in enumerate(lines):
             if line.lstrip().startswith(("```", "~~~", ":::")):
                 fenced = not fenced
             if not fenced and not line.startswith(("#", "(", "`")):
-                lines[i] = re.sub(r"(?<![`\[])`([A-Za-z_][\w.]*)(?:\(\))?`(?![`\]])", linked, line)
+                cell_1, bar, rest = (
+                    line.partition(" | ") if line.startswith("| ") else ("", "", line)
+                )
+                rest = re.sub(r"(?<![`\[])`([A-Za-z_][\w.]*)(?:\(\))?`(?![`\]])", linked, rest)
+                lines[i] = cell_1 + bar + rest  # a table's first cell names what the row is about
         cell.source = "\n".join(lines)
 
 
-def api_names(cells):
-    "Which names the entries on a page define: `Clips`, and `Clips.where` from its table of methods."
-    names = {}
-    for cell in cells:
-        entry = (
-            re.match(r"\((api-[\w-]+)\)=\n#+ `([\w.]+)`", cell.source)
-            if cell.cell_type == "markdown"
-            else None
-        )
-        if not entry:
-            continue
-        names[entry[2]] = entry[1]
-        for method in re.findall(r"^\| `(\w+)\(?[^|]*` \| [^|]* \|$", cell.source, re.MULTILINE):
-            names.setdefault(f"{entry[2]}.{method}", entry[1])
-    return names
+# ---- the home page and the side bar
 
 
 def toctree(caption, entries):
     lines = "\n".join(f"{title} <{page}>" for page, title in entries)
-    return markdown(f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{lines}\n```")
+    caption = f":caption: {caption}\n" if caption else ""
+    return f"```{{toctree}}\n:hidden:\n{caption}\n{lines}\n```"
 
 
 def unlinked(text):
     return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
 
 
-def contents(titles, promises):
+def cards(pages, start="."):
+    "A list that the style sheet shows as cards."
+    lines = (
+        f"- [{page.title}]({os.path.relpath(page.path, start)})\n  {unlinked(page.promise)}"
+        for page in pages
+    )
+    return "{.cards}\n" + "\n".join(lines)
+
+
+def document(path):
+    return path.with_suffix("").as_posix()
+
+
+def contents(parts, pages):
     "What the home page ends with: a card for every page, and the trees that make the side bar."
-    chapters = {
-        path: f"{number[1].lstrip('0')} · {title}"
-        for path, title in titles.items()
-        if (number := re.match(r"(\d\d[a-z]?)_", str(path)))
+    for part in parts:
+        chapters = [pages[path] for path in part.chapters()]
+        entries = [(document(page.path), page.title) for page in chapters]
+        text = f"## {part.caption}\n\n{cards(chapters)}"
+        if part.engine_chapters():
+            room = f"{part.name}/engine_room"
+            entries.append((room, "Engine room"))
+            names = ", ".join(pages[path].title for path in part.engine_chapters())
+            text += f"\n\n{{.engine-room}}\n[Engine room]({room}.md): {names}"
+        yield markdown(text)
+        yield markdown(toctree(part.caption, entries))
+    yield markdown(
+        f"## Reference\n\n[All names, A to Z]({reference.INDEX}.md), and a page for each part."
+    )
+    yield markdown(toctree("Reference", reference.toc(parts)))
+
+
+def engine_room(part, pages):
+    "The page under which a part's chapters for readers of the code are collapsed."
+    rooms = [pages[path] for path in part.engine_chapters()]
+    entries = [(f"/{document(page.path)}", page.title) for page in rooms]
+    return (
+        f"# Engine room: {part.caption.lower()}\n\n{{.promise}}\n"
+        "Chapters for readers of the code: the others can be read without them.\n\n"
+        f"{cards(rooms, part.name)}\n\n{toctree('', entries)}\n"
+    )
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def write_sources(source):
+    "All pages, as Sphinx reads them. Returns the anchors of all entries."
+    processed = proc_nbs(n_workers=0, force=True)
+    parts = [part for part in book.parts() if part.notebooks()]
+    pages = {
+        path: Page(path, nbformat.read(processed / path, as_version=4))
+        for path in [Path("index.ipynb"), *book.notebooks()]
     }
-    results = {path: title for path, title in titles.items() if path.parts[0] == "results"}
-    cells = []
-    for caption, entries in [("Chapters", chapters), ("Results", results)]:
-        if not entries:
-            continue
-        cards = "\n".join(
-            f"- [{title}]({path.as_posix()})\n  {unlinked(promises[path])}"
-            for path, title in entries.items()
-        )
-        cells.append(markdown(f"## {caption}\n\n{{.cards}}\n{cards}"))
-        cells.append(
-            toctree(
-                caption,
-                [(path.with_suffix("").as_posix(), title) for path, title in entries.items()],
-            )
-        )
-    return cells
+    resolve = resolver(list(pages.values()))
+    for path, page in pages.items():
+        link(page, resolve)
+        if path.name == "index.ipynb":
+            page.notebook.cells += contents(parts, pages)
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(page.notebook, source / path)
+    for part in parts:
+        if part.engine_chapters():
+            write(source / part.name / "engine_room.md", engine_room(part, pages))
+    for name, text in reference.pages(parts, pages).items():
+        write(source / f"{name}.md", text)
+    return {anchor for page in pages.values() for anchor in page.names.values()}
 
 
 def build():
-    os.chdir(root)
-    sys.path.insert(0, str(root))
-    nbdev.showdoc.BasicMarkdownRenderer = Entry
-    processed = proc_nbs(n_workers=0, force=True)
-    shutil.rmtree(book, ignore_errors=True)
-    source, out = book / "pages", book / "html"
-    pages = {
-        path.relative_to(processed): nbformat.read(path, as_version=4)
-        for path in sorted(processed.rglob("*.ipynb"))
-    }
-    titles, promises, names, own = {}, {}, {}, {}
-    for path, notebook in pages.items():
-        titles[path], promises[path], notebook.cells = fix_up(notebook)
-        for cell in notebook.cells:
-            cell.source = re.sub(
-                r"^\(api-", f"(api-{path.stem.partition('_')[2]}-", cell.source
-            )  # two chapters may use one name
-        own[path] = api_names(notebook.cells)
-        names.update(own[path])
-        notebook.metadata.pop("widgets", None)
-    for path, notebook in pages.items():
-        link(notebook.cells, names | own[path])
-        if str(path) == "index.ipynb":
-            notebook.cells += contents(titles, promises)
-        (source / path).parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, source / path)
-    status = build_main(
-        [
-            "-q",
-            "-W",
-            "--keep-going",
-            "-c",
-            str(root / "docs"),
-            "-d",
-            str(book / "doctrees"),
-            str(source),
-            str(out),
-        ]
-    )
+    os.chdir(ROOT)
+    shutil.rmtree(BUILD, ignore_errors=True)
+    source, out = BUILD / "pages", BUILD / "html"
+    anchors = write_sources(source)
+    options = ["-q", "-W", "--keep-going", "-c", str(ROOT / "docs"), "-d", str(BUILD / "doctrees")]
+    status = build_main([*options, str(source), str(out)])
     if status == 0:
-        shutil.rmtree(root / "_site", ignore_errors=True)
-        out.rename(root / "_site")
+        for name, text in redirects(label, anchors).items():
+            write(out / name, text)
+        shutil.rmtree(ROOT / "_site", ignore_errors=True)
+        out.rename(ROOT / "_site")
     return status
 
 
 if __name__ == "__main__":
     status = build()
     if status == 0:
-        print(f"The site is in {root / '_site'}: open {root / '_site' / 'index.html'}")
+        print(f"The site is in {ROOT / '_site'}: open {ROOT / '_site' / 'index.html'}")
     sys.exit(status)

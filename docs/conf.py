@@ -1,5 +1,7 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"Sphinx settings. The pages come from docs/build.py, which writes them into _book/ and then calls Sphinx."
+"Sphinx settings; docs/build.py writes the pages into _book/ and then calls Sphinx."
+
+from pathlib import Path
 
 from nbdev.config import get_config
 
@@ -26,6 +28,10 @@ html_css_files = ["book.css"]
 html_show_sphinx = False
 html_copy_source = False
 html_use_index = False
+html_search_scorer = str(Path(__file__).parent / "_static" / "scorer.js")
+add_module_names = False
+python_maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": project, "alt_text": project},
@@ -33,7 +39,7 @@ html_theme_options = {
     "footer_content_items": ["copyright"],
     "use_download_button": False,
     "use_fullscreen_button": False,
-    "show_navbar_depth": 2,
+    "show_navbar_depth": 1,
     "show_toc_level": 2,
     "toc_title": "On this page",
     "pygments_light_style": "friendly",

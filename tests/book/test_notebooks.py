@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"Every notebook runs from top to bottom, each in a process of its own, forked from one that has TensorFlow loaded."
+"Every notebook runs to its end, each in a process forked from one that has TensorFlow loaded."
 
 import multiprocessing
 import os

@@ -80,7 +80,7 @@ def package_files():
 
 
 def test_everything_is_in_both(built):
-    assert package_files() <= built["wheel"]
+    assert package_files() <= built["wheel"] and "audiosynth/py.typed" in built["wheel"]
     assert package_files() | set(TOP) <= built["sdist"]
 
 
