@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SIMD_FRAMES', 'simd_applies', 'simd_log_magnitude']
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #9730292e
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #9730292e
 import functools
 import math
 import os
@@ -17,7 +17,7 @@ from ..data.files import InputError
 from .phase_reconstruction import machine_code
 from .stft import EPSILON, check_frames, window_samples
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #1c7be659
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #1c7be659
 SIMD_FRAMES = 64  # frames side by side
 _unsigned = np.uintp  # never negative
 
@@ -34,7 +34,7 @@ def _transposed(
             for column in range(first, min(first + _unsigned(16), _unsigned(columns))):
                 target[row, column] = source[column, row]
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #98e6745a
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #98e6745a
 @machine_code
 def _store(real, imag, index, number):
     real[index], imag[index] = number.real, number.imag
@@ -57,7 +57,7 @@ def _radix2(
             _store(real, imag, first, a + b)
             _store(real, imag, second, (a - b) * twiddles[j * _unsigned(step)])
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #6bfd1bbe
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #6bfd1bbe
 @machine_code
 def _radix4(real, imag, twiddles, step, distance):
     "One step of radix 4, in place: (4 · distance · SIMD_FRAMES,) arrays, as for `_radix2`."
@@ -78,7 +78,7 @@ def _radix4(real, imag, twiddles, step, distance):
             _store(real, imag, third, (even - odd) * twice)
             _store(real, imag, fourth, (difference - rotated) * thrice)
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #ed4e60d9
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #ed4e60d9
 @machine_code
 def _fourier(
     real,  # (N · SIMD_FRAMES,) float32
@@ -97,7 +97,7 @@ def _fourier(
                 _radix4(real[start:], imag[start:], twiddles, step, distance)
         block = distance
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #5a298d89
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #5a298d89
 @functools.cache
 def _tables(
     size,  # numbers, a power of two
@@ -111,7 +111,7 @@ def _tables(
     half_twiddles = -1j * np.exp(-1j * np.pi * np.arange(size // 2 + 1) / size)
     return twiddles, np.array(radices, int), np.argsort(bins), half_twiddles.astype(np.complex64)
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #1092c126
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #1092c126
 @machine_code
 def _windowed(
     pieces,  # (hop, columns), the transposed clip
@@ -129,7 +129,7 @@ def _windowed(
         for frame in range(SIMD_FRAMES):
             row[frame] = sound[frame] * factor
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #f9b629db
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #f9b629db
 @machine_code
 def _power(
     real,  # (N · SIMD_FRAMES,), transformed
@@ -152,7 +152,7 @@ def _power(
             low[frame] = plus.real * plus.real + plus.imag * plus.imag + epsilon
             high[frame] = minus.real * minus.real + minus.imag * minus.imag + epsilon
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #ac5c0e8d
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #ac5c0e8d
 _LOG1P = tuple(
     np.polynomial.Chebyshev.interpolate(np.log1p, 9, domain=[0.5**0.5 - 1, 2**0.5 - 1])
     .convert(kind=np.polynomial.Polynomial)
@@ -162,7 +162,7 @@ _LOG1P = tuple(
 _LN2, _NAN = np.float32(np.log(2)), np.float32(np.nan)
 _ROOT, _INFINITE = (int(np.float32(value).view(np.int32)) for value in (0.5**0.5, np.inf))
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #4785bcd2
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #4785bcd2
 @machine_code
 def _log(
     values,  # (SIMD_FRAMES,) float32, is overwritten
@@ -183,7 +183,7 @@ def _log(
         level = (total + exponent[frame] * _LN2) * scale + shift
         values[frame] = -1 if level < -1 else 1 if level > 1 else level
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #59cf3d74
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #59cf3d74
 @machine_code
 def _spectrograms(waves, hop, window, tables, epsilon, scale, shift, spectrograms):
     "Write (clips, frames, bins) `spectrograms` of (clips, samples) `waves`."
@@ -210,7 +210,7 @@ def _spectrograms(waves, hop, window, tables, epsilon, scale, shift, spectrogram
                 _log(power[k], bits[k], exponent, scale[k], shift[k])
             _transposed(power, spectrograms[clip, first : first + SIMD_FRAMES])
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #590917ba
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #590917ba
 def _aligned(
     shape,
 ):  # float32, not yet written
@@ -240,14 +240,14 @@ def _on_every_core(
         for other in others:
             other.result()
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #ec50b99b
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #ec50b99b
 def simd_applies(
     frame,  # samples
 ):
     "Can frames of this length go through `simd_log_magnitude`?"
     return frame > 1 and frame & (frame - 1) == 0
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #1bc231bd
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #1bc231bd
 def _check_simd(waves, mean, divisor, frame):
     "Refuse what machine code would not notice."
     if not simd_applies(frame):
@@ -259,7 +259,7 @@ def _check_simd(waves, mean, divisor, frame):
         needed = f"(batch, samples) and twice {bins[0]}, or one more"
         raise InputError(f"{found}: frame {frame} needs {needed}")
 
-# %% ../../nbs/representations/09_simd_log_magnitude.ipynb #1531062a
+# %% ../../nbs/representations/10_simd_log_magnitude.ipynb #1531062a
 def simd_log_magnitude(
     waves,  # (batch, samples) float32, −1..1; `samples` a multiple of `hop`
     *,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TrainedBasis', 'reconstructed', 'load_trained', 'train_basis']
 
-# %% ../../nbs/training/04_learn_basis.ipynb #6fb41612
+# %% ../../nbs/training/05_learn_basis.ipynb #6fb41612
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from .distribute import Team
 from .runs import Run, read_arrays, read_metadata
 from .train import check_length, on_disk, resume, run_metadata
 
-# %% ../../nbs/training/04_learn_basis.ipynb #68c05864
+# %% ../../nbs/training/05_learn_basis.ipynb #68c05864
 class TrainedBasis:
     "A learned basis with some sounds to try it on."
 
@@ -56,7 +56,7 @@ class TrainedBasis:
         once = reconstructed(self.representation, self.examples)
         return once[np.arange(n) % len(once)]
 
-# %% ../../nbs/training/04_learn_basis.ipynb #fc08fe4c
+# %% ../../nbs/training/05_learn_basis.ipynb #fc08fe4c
 @patch
 def save(
     self: TrainedBasis,
@@ -78,7 +78,7 @@ def reconstructed(
     steps = range(0, len(waves), batch)
     return np.concatenate([basis.decode(basis.encode(waves[i : i + batch])).numpy() for i in steps])
 
-# %% ../../nbs/training/04_learn_basis.ipynb #76fcb592
+# %% ../../nbs/training/05_learn_basis.ipynb #76fcb592
 def load_trained(
     folder: str | Path,  # of a run, or of its model
 ) -> TrainedBasis:
@@ -92,7 +92,7 @@ def load_trained(
         )
     return TrainedBasis(basis, about, load_examples(inside / EXAMPLES_FILE))
 
-# %% ../../nbs/training/04_learn_basis.ipynb #bf54dd76
+# %% ../../nbs/training/05_learn_basis.ipynb #bf54dd76
 @patch
 def trained(
     self: BasisModel,
@@ -104,7 +104,7 @@ def trained(
     batches = (self.training[i : i + 32] for i in range(0, len(self.training), 32))
     return TrainedBasis(basis.fit(batches), about, self.examples)
 
-# %% ../../nbs/training/04_learn_basis.ipynb #741b5ec7
+# %% ../../nbs/training/05_learn_basis.ipynb #741b5ec7
 def train_basis(
     row: str,  # a name in `BASES`
     data: str | Path,  # a prepared folder, or `digits` or `piano`
