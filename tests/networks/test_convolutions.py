@@ -381,17 +381,17 @@ def test_keras_alone_opens_a_saved_network(tmp_path):
     assert near(np.load(tmp_path / "sound.npy"), network(np.ones((2, 64), "float32")))
 
 
+def compiled_step(optimizer, weights):
+    return tf.function(lambda: optimizer.apply([tf.cos(weights.value)], [weights]), autograph=False)
+
+
 def test_adam_is_kerass_where_variables_are_mirrored():
     settings, found = dict(learning_rate=1e-2, beta_1=0.5, beta_2=0.9, epsilon=1e-8), []
     for kind in (Adam, keras.optimizers.Adam):
         with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
             weights, optimizer = keras.Variable(normal(5, 3)), kind(**settings)
             optimizer.build([weights])
-
-        @tf.function(autograph=False)
-        def step(optimizer=optimizer, weights=weights):
-            optimizer.apply([tf.cos(weights.value)], [weights])
-
+        step = compiled_step(optimizer, weights)
         for _ in range(5):
             tf.distribute.get_strategy().run(step)
         found.append([np.asarray(v) for v in (weights, *optimizer.variables)])
