@@ -1,5 +1,9 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""The convolutions and Adam are Keras's: the same sums to every order of differentiation, the same weights under the same names, files that open either way."""
+"""The convolutions and Adam are Keras's.
+
+The same sums to every order of differentiation, the same weights under the same names, files that
+open either way.
+"""
 
 import subprocess
 import sys
@@ -15,7 +19,13 @@ from audiosynth.gan.build import build, fit_representation
 from audiosynth.gan.experiments import select_row
 from audiosynth.gan.losses import gradient_penalty, interpolate
 from audiosynth.gan.trained_model import TrainedModel, load_model
-from audiosynth.networks import convolutions
+from audiosynth.networks import (
+    convolutions,
+    fast_convolutions,
+    specgan,
+    strided_convolutions,
+    wavegan,
+)
 from audiosynth.networks import registry as networks
 from audiosynth.networks.adam import Adam
 from audiosynth.networks.convolutions import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
@@ -39,26 +49,27 @@ def near(one, two, tolerance=TOLERANCE):
     return one.shape == two.shape and np.abs(one - two).max() <= tolerance * np.abs(two).max()
 
 
-WAYS = {
-    "compact": (2**60, 2**60),
-    "windows": (0, 2**60),
+METHODS = {  # the least weights for im2col, the least products for fast FIR and Winograd
+    "stride one": (2**60, 2**60),
+    "im2col": (0, 2**60),
     "fewer": (2**60, 0),
-    "fewer by windows": (0, 0),
+    "fewer by im2col": (0, 0),
 }
 
 
-def take(way, monkeypatch):
-    "Compute in this way, whatever the shape."
-    heavy, long = WAYS[way]
-    for name, least in dict(HEAVY=heavy, LONG=long, MANY=long, OFTEN=long).items():
-        monkeypatch.setattr(convolutions, name, least)
-    if not long:
-        monkeypatch.setattr(convolutions, "FEWEST", 2)
+def take(method, monkeypatch):
+    "Compute by this method, whatever the shape."
+    weights, products = METHODS[method]
+    monkeypatch.setattr(strided_convolutions, "IM2COL_WEIGHTS", weights)
+    for name in ("FAST_FIR_PRODUCTS", "WINOGRAD_CHANNELS", "WINOGRAD_PRODUCTS"):
+        monkeypatch.setattr(fast_convolutions, name, products)
+    if not products:
+        monkeypatch.setattr(fast_convolutions, "FAST_FIR_STEPS", 2)
 
 
-@pytest.fixture(params=WAYS)
-def way(request, monkeypatch):
-    "Every way in turn."
+@pytest.fixture(params=METHODS)
+def method(request, monkeypatch):
+    "Every method in turn."
     take(request.param, monkeypatch)
     return request.param
 
@@ -68,8 +79,10 @@ def stock_networks(monkeypatch):
     "A `with` in which networks are made of Keras's own layers."
 
     def use():
-        for kind in KINDS:
-            monkeypatch.setattr(networks, kind.__name__, theirs(kind))
+        for module in (wavegan, specgan):
+            for kind in KINDS:
+                if hasattr(module, kind.__name__):
+                    monkeypatch.setattr(module, kind.__name__, theirs(kind))
 
     yield use
     monkeypatch.undo()
@@ -83,13 +96,13 @@ def derivatives(layer, x, into, again):
             inner.watch(x)
             y = layer(x)
             total = tf.reduce_sum(tf.square(y) * into)
-        slope = inner.gradient(total, x)
-        second = tf.reduce_sum(slope * again)
-    return [y, slope, *outer.gradient(second, [x, into, *layer.trainable_variables])]
+        gradient = inner.gradient(total, x)
+        second = tf.reduce_sum(gradient * again)
+    return [y, gradient, *outer.gradient(second, [x, into, *layer.trainable_variables])]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_derivative_of_a_layer_is_the_stock_layers(kind, way):
+def test_every_derivative_of_a_layer_is_the_stock_layers(kind, method):
     ours, stock = [
         made(
             3,
@@ -125,7 +138,10 @@ def single_and_double(make):
 
 def loss_gradients(critic, real, fake, alpha):
     "Of a critic's whole loss, penalty included."
-    score = lambda x: critic([x])
+
+    def score(x):
+        return critic([x])
+
     with tf.GradientTape() as tape:
         loss = (
             tf.reduce_mean(score(fake))
@@ -136,19 +152,21 @@ def loss_gradients(critic, real, fake, alpha):
 
 
 @pytest.mark.parametrize(
-    "batch,how",
+    "batch,method",
     [
-        (3, "compact"),
-        (16, "compact"),
-        (48, "compact"),
-        (16, "windows"),
+        (3, "stride one"),
+        (16, "stride one"),
+        (48, "stride one"),
+        (16, "im2col"),
         (16, "fewer"),
-        (48, "fewer by windows"),
+        (48, "fewer by im2col"),
     ],
 )
 @pytest.mark.parametrize("network,shape", [("wavegan", (2**12, 1)), ("specgan", (32, 64, 2))])
-def test_the_gradient_of_the_critics_loss_equals_float64(network, shape, batch, how, monkeypatch):
-    take(how, monkeypatch)
+def test_the_gradient_of_the_critics_loss_equals_float64(
+    network, shape, batch, method, monkeypatch
+):
+    take(method, monkeypatch)
     keras.utils.set_random_seed(1)
     critics = single_and_double(lambda: networks.critic(shape, network=network, width=4))
     found = []
@@ -165,12 +183,11 @@ def test_the_gradient_of_the_critics_loss_equals_float64(network, shape, batch, 
         found.append([np.asarray(v, "float64") for v in loss_gradients(critic, *arrays)])
     (loss, *single), (true_loss, *double) = found
     assert near(loss, true_loss)
-    for k in range(
-        0, len(single), 2
-    ):  # a layer's kernel and bias on one scale: a bias's gradient, real less fake, is small by cancelling
+    # a layer's kernel and bias on one scale: a bias's gradient, real less fake, nearly cancels
+    for k in range(0, len(single), 2):
         one, two = [
-            np.concatenate([part.ravel() for part in named_variables[k : k + 2]])
-            for named_variables in (single, double)
+            np.concatenate([array.ravel() for array in gradients[k : k + 2]])
+            for gradients in (single, double)
         ]
         assert near(one, two)
 
@@ -221,70 +238,70 @@ def test_gradients_of_the_papers_layers_equal_float64(kind, shape, outputs, batc
         assert near(single, double)
 
 
-def test_which_way_a_layer_goes():
-    def goes(*kernel, positions):
-        return convolutions.heavy(tf.zeros(kernel), positions)
+def test_which_method_a_layer_takes():
+    def im2col(*kernel, positions):
+        return strided_convolutions.prefers_im2col(tf.zeros(kernel), positions)
 
-    assert goes(1, 36, 512, 1024, positions=16) and goes(1, 5, 1024, 512, positions=32)
-    assert not goes(1, 36, 64, 128, positions=16) and not goes(1, 36, 128, 256, positions=256)
+    assert im2col(1, 36, 512, 1024, positions=16) and im2col(1, 5, 1024, 512, positions=32)
+    assert not im2col(1, 36, 64, 128, positions=16) and not im2col(1, 36, 128, 256, positions=256)
 
-    def three(*kernel, steps):
-        return convolutions.in_three(tf.zeros((1, *kernel)), steps)
+    def fast_fir(*kernel, steps):
+        return fast_convolutions.prefers_fast_fir(tf.zeros((1, *kernel)), steps)
 
     assert (
-        three(9, 256, 128, steps=1024)
-        and three(9, 512, 256, steps=256)
-        and three(9, 1024, 512, steps=64)
-        and three(5, 512, 256, steps=128)
+        fast_fir(9, 256, 128, steps=1024)
+        and fast_fir(9, 512, 256, steps=256)
+        and fast_fir(9, 1024, 512, steps=64)
+        and fast_fir(5, 512, 256, steps=128)
     )
     assert (
-        not three(9, 2048, 1024, steps=16)
-        and not three(9, 128, 64, steps=1024)
-        and not three(4, 512, 256, steps=128)
-        and not three(9, 512, 256, steps=257)
-        and not three(3, 256, 128, steps=1024)
+        not fast_fir(9, 2048, 1024, steps=16)
+        and not fast_fir(9, 128, 64, steps=1024)
+        and not fast_fir(4, 512, 256, steps=128)
+        and not fast_fir(9, 512, 256, steps=257)
+        and not fast_fir(3, 256, 128, steps=1024)
     )
 
-    def sixteen(*channels, size=(8, 16), high=6):
-        return convolutions.in_sixteen(tf.zeros((high, 6, *channels)), (2, 2), size)
+    def winograd(*channels, size=(8, 16), high=6):
+        return fast_convolutions.prefers_winograd(tf.zeros((high, 6, *channels)), (2, 2), size)
 
-    assert sixteen(64, 128) and sixteen(512, 256) and sixteen(128, 256, size=(4, 8))
+    assert winograd(64, 128) and winograd(512, 256) and winograd(128, 256, size=(4, 8))
     assert (
-        not sixteen(32, 64, size=(32, 64))
-        and not sixteen(64, 128, size=(4, 8))
-        and not sixteen(64, 128, size=(32, 64))
-        and not sixteen(512, 256, size=(7, 16))
-        and not sixteen(512, 256, high=4)
+        not winograd(32, 64, size=(32, 64))
+        and not winograd(64, 128, size=(4, 8))
+        and not winograd(64, 128, size=(32, 64))
+        and not winograd(512, 256, size=(7, 16))
+        and not winograd(512, 256, high=4)
     )
 
-    def foldable(size=36, strides=4, steps=64, **settings):
-        return convolutions.foldable(
+    def fast(size=36, strides=4, steps=64, **settings):
+        return convolutions.takes_fast_method(
             Conv1D(2, size, strides, **{"padding": "same", **settings}), (steps,)
         )
 
     assert (
-        foldable()
-        and not foldable(padding="valid")
-        and not foldable(steps=66)
-        and not foldable(size=25)
-        and not foldable(steps=None)
+        fast()
+        and not fast(padding="valid")
+        and not fast(steps=66)
+        and not fast(size=25)
+        and not fast(steps=None)
     )
-    assert not convolutions.foldable(Conv2D(2, 4, 2, padding="same"), (8, 8)) and not foldable(
+    assert not convolutions.takes_fast_method(Conv2D(2, 4, 2, padding="same"), (8, 8)) and not fast(
         size=3, strides=1, dilation_rate=2
     )
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_on_a_gpu_and_where_nothing_can_be_folded_the_stock_layer_is_what_runs(kind, monkeypatch):
+def test_on_a_gpu_and_where_strides_do_not_divide_the_stock_layer_is_what_runs(kind, monkeypatch):
     def refuse(*_):
-        raise AssertionError("compact")
+        raise AssertionError("fast method")
 
     for name in ("convolve", "convolve_transpose"):
         monkeypatch.setattr(convolutions, name, refuse)
     settings, axes = (SETTINGS[1], 1) if "1" in kind.__name__ else (SETTINGS[2], 2)
     x = tf.zeros((2, *(12,) * axes, 1))
     assert kind(2, 5, 3, padding="same")(x).shape[-1] == 2
-    with pytest.raises(AssertionError, match="compact"):
+    with pytest.raises(AssertionError, match="fast method"):
         kind(2, padding="same", **settings)(x)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
     assert kind(2, padding="same", **settings)(x).shape[-1] == 2
@@ -317,15 +334,18 @@ def small(row, clips):
     return build(select_row(row, width=2, batch=2), clips, representation, seed=1)
 
 
+def packages(network):
+    return {type(layer).__module__.split(".")[0] for layer in network.layers}
+
+
 @pytest.mark.parametrize("row", ["wave", "log_mag"])
 def test_models_and_checkpoints_open_either_way(row, tmp_path, stock_networks, monkeypatch):
     clips = load_clips("digits")
     ours = small(row, clips)
     stock_networks()
     stock = small(row, clips)
-    assert {type(l).__module__.split(".")[0] for l in stock.generator.layers} == {
-        "keras"
-    }  # as models were saved before there was this chapter
+    # as models were saved before there was this chapter
+    assert packages(stock.generator) == {"keras"}
     assert [w.path for w in stock.generator.weights] == [w.path for w in ours.generator.weights]
     assert all(
         np.array_equal(a, b)
@@ -341,7 +361,7 @@ def test_models_and_checkpoints_open_either_way(row, tmp_path, stock_networks, m
     for name, gan in (("stock", stock), ("ours", ours)):
         TrainedModel(gan.averaged, gan.representation, about).save(tmp_path / name)
     one, two = [load_model(tmp_path / name) for name in ("stock", "ours")]
-    assert "audiosynth" in {type(l).__module__.split(".")[0] for l in two.generator.layers}
+    assert "audiosynth" in packages(two.generator)
     z = normal(3, 64).astype("float32")
     assert near(one.generator(z), two.generator(z)) and one.generate(1, seed=1).std() > 0
 
@@ -349,14 +369,20 @@ def test_models_and_checkpoints_open_either_way(row, tmp_path, stock_networks, m
 def test_keras_alone_opens_a_saved_network(tmp_path):
     network = networks.generator((2**10, 1), network="wavegan", width=2)
     network.save(tmp_path / "generator.keras")
+    names = [kind.__name__ for kind in KINDS]
     script = f"""if True:
         import keras, numpy as np
-        ours = {{"audiosynth>" + name: getattr(keras.layers, name) for name in {[k.__name__ for k in KINDS]}}}
-        network = keras.models.load_model({str(tmp_path / "generator.keras")!r}, custom_objects=ours)
-        assert all(type(l).__module__.startswith("keras.") for l in network.layers)
+        ours = {{"audiosynth>" + name: getattr(keras.layers, name) for name in {names}}}
+        path = {str(tmp_path / "generator.keras")!r}
+        network = keras.models.load_model(path, custom_objects=ours)
+        assert all(type(layer).__module__.startswith("keras.") for layer in network.layers)
         np.save({str(tmp_path / "sound.npy")!r}, network(np.ones((2, 64), "float32")))"""
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
     assert near(np.load(tmp_path / "sound.npy"), network(np.ones((2, 64), "float32")))
+
+
+def compiled_step(optimizer, weights):
+    return tf.function(lambda: optimizer.apply([tf.cos(weights.value)], [weights]), autograph=False)
 
 
 def test_adam_is_kerass_where_variables_are_mirrored():
@@ -365,9 +391,7 @@ def test_adam_is_kerass_where_variables_are_mirrored():
         with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
             weights, optimizer = keras.Variable(normal(5, 3)), kind(**settings)
             optimizer.build([weights])
-        step = tf.function(
-            lambda: optimizer.apply([tf.cos(weights.value)], [weights]), autograph=False
-        )
+        step = compiled_step(optimizer, weights)
         for _ in range(5):
             tf.distribute.get_strategy().run(step)
         found.append([np.asarray(v) for v in (weights, *optimizer.variables)])

@@ -1,5 +1,11 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""Gradients of every layer shape of every network against float64: oneDNN has been wrong by 2e-2 for one of them."""
+"""Every layer shape of every network against float64: oneDNN has been wrong by 2e-2 for one.
+
+And the names of layers in files of 0.1.0.
+"""
+
+import json
+import zipfile
 
 import keras
 import numpy as np
@@ -9,13 +15,13 @@ import tensorflow as tf
 from audiosynth.data.sources import load_clips
 from audiosynth.gan.build import fit_critic_representations, fit_representation, networks_for
 from audiosynth.gan.experiments import ROWS
-from audiosynth.networks.registry import critic
+from audiosynth.networks.registry import NAMES_OF_0_1_0, critic, generator
 
 TOLERANCE = 1e-5  # relative, of the largest entry
-PICTURE = (128, 256, 1)
+SPECTROGRAM = (128, 256, 1)
 PAPER = {
     "wave": (2**14, 1),
-    "log_mag": PICTURE,
+    "log_mag": SPECTROGRAM,
     "mag_phase": (128, 256, 2),
     "mag_if": (128, 256, 2),
     "stft": (128, 256, 2),
@@ -33,18 +39,18 @@ def networks(experiment):
     "The generator and the critics at the row's own width."
     clips = load_clips("digits")
     representation = fit_representation(experiment, clips)
-    made, listeners = networks_for(
+    made, critics = networks_for(
         experiment,
         representation,
         fit_critic_representations(experiment, clips, representation),
         10 if experiment.labels else 0,
         512,
     )
-    return [made, *(listener.critic for listener in listeners)]
+    return [made, *(critic.critic for critic in critics)]
 
 
 def shapes(experiments):
-    "Each convolution or dense layer of the networks at the row's own width, once: its kind, its settings, the shapes of its weights."
+    "Each convolution or dense layer at the row's own width, once: kind, settings, weights' shapes."
     found = {}
     for experiment in experiments:
         for network in networks(experiment):
@@ -64,7 +70,7 @@ def shapes(experiments):
 
 
 def name_of(key):
-    return f"{key[0]}-{'x'.join(map(str, key[1]))}-{'x'.join(map(str, key[2]))}-{'x'.join(map(str, key[3]))}"
+    return "-".join([key[0], *("x".join(map(str, sizes)) for sizes in key[1:])])
 
 
 LAYERS = shapes(
@@ -123,3 +129,60 @@ def test_the_critic_reacts_to_the_last_samples():
     x[1], x[1, -100:] = x[0], 0
     scores = c([x]).numpy()
     assert abs(float(scores[0, 0] - scores[1, 0])) > 1e-6
+
+
+def rewritten(path, new, replace):
+    "A copy of a Keras file with strings of its configuration replaced."
+    with zipfile.ZipFile(path) as file, zipfile.ZipFile(new, "w") as copy:
+        for name in file.namelist():
+            content = file.read(name)
+            if name == "config.json":
+                text = content.decode()
+                for old, now in replace.items():
+                    text = text.replace(old, now)
+                content = text.encode()
+            copy.writestr(name, content)
+
+
+def registered_names(path):
+    "The registered names in a Keras file."
+    with zipfile.ZipFile(path) as file:
+        layers = json.loads(file.read("config.json"))["config"]["layers"]
+    return {layer["registered_name"] for layer in layers if layer["registered_name"]}
+
+
+OLD_NAMES = {kind.__name__: old for old, kind in NAMES_OF_0_1_0.items()}
+MADE = {"generator": (generator, "DepthToSpace"), "critic": (critic, "SpaceToDepth")}
+
+
+@pytest.mark.parametrize("which", MADE)
+def test_a_saved_network_with_the_layer_names_of_0_1_0_loads(which, tmp_path):
+    "In 0.1.0 the modules were flat, and four layers had other names."
+    make, name = MADE[which]
+    model = make((32, 32, 1), network="compact", width=2, condition_shape=(16, 32, 1))
+    model.save(tmp_path / "new.keras")
+    assert {"audiosynth>ReverseAndPad", f"audiosynth>{name}"} <= registered_names(
+        tmp_path / "new.keras"
+    )
+    flat = {
+        f'"audiosynth.networks.{module}"': '"audiosynth.networks"'
+        for module in ("conditioning", "compact")
+    }
+    older = {f'"{new}"': f'"{old}"' for new, old in OLD_NAMES.items()}
+    older |= {f'"audiosynth>{new}"': f'"audiosynth>{old}"' for new, old in OLD_NAMES.items()}
+    rewritten(tmp_path / "new.keras", tmp_path / "old.keras", flat | older)
+    names = registered_names(tmp_path / "old.keras")
+    assert "audiosynth>BackToFront" in names and not names & {f"audiosynth>{n}" for n in OLD_NAMES}
+    again = keras.models.load_model(tmp_path / "old.keras", safe_mode=True)
+    inputs = [np.random.default_rng(0).normal(size=(2, *x.shape[1:])) for x in model.inputs]
+    inputs = [x.astype("float32") for x in inputs]
+    assert np.array_equal(model(inputs), again(inputs))
+    again.save(tmp_path / "again.keras")
+    assert registered_names(tmp_path / "again.keras") == registered_names(tmp_path / "new.keras")
+
+
+def test_the_table_of_older_names_is_what_keras_looks_up():
+    assert set(NAMES_OF_0_1_0) == {"Fold", "Unfold", "BatchDeviation", "BackToFront"}
+    for old, kind in NAMES_OF_0_1_0.items():
+        assert keras.saving.get_registered_object(f"audiosynth>{old}") is kind
+        assert keras.saving.get_registered_name(kind) == f"audiosynth>{kind.__name__}"

@@ -3,26 +3,25 @@
 
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import scipy.stats
 
+from audiosynth.data.files import InputError
 from audiosynth.data.sources import load_clips
 from audiosynth.gan.build import build, dataset, fit_representation
 from audiosynth.gan.experiments import select_row
 from audiosynth.gan.trained_model import TrainedModel
-from audiosynth.training import doctor
-from audiosynth.training.doctor import (
+from audiosynth.training.doctor import Diverged, Doctor, examine, last_good
+from audiosynth.training.log_symptoms import (
     Diagnosis,
-    Diverged,
-    Doctor,
-    examine,
-    expected_slope,
-    last_good,
+    Symptom,
+    expected_gradient_norm,
     robust_slope,
-    sound_spread,
 )
 from audiosynth.training.runs import Run, write_checkpoint
+from audiosynth.training.sound_symptoms import FEWEST, sound_spread
 
 T = np.arange(2**14) / 16000
 LATE = np.arange(300) >= 230
@@ -31,11 +30,14 @@ LATE = np.arange(300) >= 230
 def healthy(seed=0, objective="wgan_gp", lines=300, suffix=""):
     "The log of a run that is well: gap and penalty belong together, everything jumps about."
     rng, step = np.random.default_rng(seed), 10.0 * np.arange(1, lines + 1)
-    jumps = lambda middle, by: middle * np.exp(by * rng.standard_normal(lines))
+
+    def jumps(middle, spread):
+        return middle * np.exp(spread * rng.standard_normal(lines))
+
     scale = 10 ** rng.uniform(-0.5, 2)
     gap = jumps(scale * (0.4 + np.exp(-step / 600)), 0.2)
     penalty = (
-        (expected_slope(gap) - 1) ** 2 * jumps(1, 0.2) + jumps(0.03, 0.3)
+        (expected_gradient_norm(gap) - 1) ** 2 * jumps(1, 0.2) + jumps(0.03, 0.3)
         if objective == "wgan_gp"
         else np.zeros(lines)
     )
@@ -66,7 +68,7 @@ def digits():
     return clips.waves(rows), clips.label[rows]
 
 
-@pytest.mark.parametrize("game", ["wgan_gp", "r1"])
+@pytest.mark.parametrize("objective", ["wgan_gp", "r1"])
 def test_a_healthy_log_gives_no_alarm_wherever_it_is_cut(objective):
     for seed in range(20):
         log = healthy(seed, objective)
@@ -96,7 +98,7 @@ AILMENTS = [
     ("critic exploding", "wgan_gp", dict(critic_gradient=lambda v: np.where(LATE, 1e3 * v, v))),
     ("critic exploding", "wgan_gp", dict(penalty=lambda v: v + 1e5)),
     ("critic exploding", "r1", dict(gap=lambda v: np.where(LATE, 90, v))),
-    ("slopes", "wgan_gp", dict(penalty=lambda v: 5 * v + 1)),
+    ("gradient norm", "wgan_gp", dict(penalty=lambda v: 5 * v + 1)),
     (
         "generator stands still",
         "wgan_gp",
@@ -107,7 +109,7 @@ AILMENTS = [
 
 
 @pytest.mark.parametrize(
-    "name, game, changes", AILMENTS, ids=lambda x: x if isinstance(x, str) else ""
+    "name, objective, changes", AILMENTS, ids=lambda x: x if isinstance(x, str) else ""
 )
 def test_each_ailment_of_the_log_is_found_and_no_other(name, objective, changes):
     log = healthy(1, objective)
@@ -119,7 +121,7 @@ def test_each_ailment_of_the_log_is_found_and_no_other(name, objective, changes)
     assert (found[0].severity == "fatal") == (name == "NaN")
 
 
-def test_r1_has_no_opinion_on_slopes():
+def test_r1_has_no_opinion_on_the_gradient_norm():
     assert not names(healthy(0, "r1") | {"penalty": np.full(300, 1e4)}, "r1")
 
 
@@ -184,12 +186,11 @@ def test_a_generator_with_one_way_to_say_each_word_has_collapsed(digits):
 def test_of_too_few_clips_nothing_is_said(digits):
     real = digits[0][::7]
     for name, make in SICK.items():
-        for n in (1, 3, doctor.FEWEST - 1):
+        for n in (1, 3, FEWEST - 1):
             found = examine(healthy(), make(digits[0])[:n], real, objective="wgan_gp")
             assert not found.warnings and f"{n} clips are too few" in str(found), (name, n)
     assert (
-        names(healthy(), sounds=SICK["mode collapse"](digits[0]), real=real[: doctor.FEWEST - 1])
-        == set()
+        names(healthy(), sounds=SICK["mode collapse"](digits[0]), real=real[: FEWEST - 1]) == set()
     )  # nothing to compare to
 
 
@@ -199,10 +200,10 @@ def test_a_warning_is_said_once_and_once_when_it_is_over():
     watching.set_model(
         SimpleNamespace(step=SimpleNamespace(value=SimpleNamespace(numpy=lambda: 50)))
     )
-    sick = Diagnosis([doctor.Symptom("silence", "warning", "all is silent", 1.0)])
+    sick = Diagnosis([Symptom("silence", "warning", "all is silent", 1.0)])
     for findings in (sick, sick, [], [], sick, []):
-        watching.tell(findings, "sounds")
-    watching.tell([], "figures")
+        watching.report(findings, "sounds")
+    watching.report([], "figures")
     assert said == ["! silence: all is silent (update 50)", "✓ silence: over (update 50)"]
 
 
@@ -213,7 +214,7 @@ def test_nan_in_the_sounds_is_fatal(digits):
     )
 
 
-def test_spread_does_not_hear_loudness(digits):
+def test_spread_does_not_depend_on_loudness(digits):
     waves = digits[0][:8]
     assert abs(sound_spread(waves) - sound_spread(waves * np.linspace(0.2, 1, 8)[:, None])) < 0.02
 
@@ -276,7 +277,7 @@ def fitted(clips, steps, callbacks, **changes):
     )
 
 
-class LogsSeen(doctor.keras.callbacks.Callback):
+class LogsSeen(keras.callbacks.Callback):
     "What a callback after the doctor is given."
 
     seen = ()
@@ -329,5 +330,5 @@ def test_nan_stops_and_goes_back(tmp_path):
         np.array_equal(a, b) for a, b in zip(before, gan.generator.weights)
     )
     run.checkpoint(0).unlink()
-    with pytest.raises(doctor.InputError, match="another folder"):
+    with pytest.raises(InputError, match="another folder"):
         last_good(run, gan)
