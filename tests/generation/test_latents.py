@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"Latents give the sounds that `generate` gives, paths stay where latents are drawn, favourites come back."
+"The latents of `generate`, interpolation between them, favourites that come back."
 
 import os
 import subprocess
