@@ -125,7 +125,7 @@ def _batches(x, y, batch, rng):
             some = x[rows[:batch]]
             yield (shifted(some, rng) if y.ndim == 1 else some), y[rows[:batch]]
 
-
+# %% ../../nbs/evaluation/02_classifier.ipynb #b7b90f8c
 def fit_network(
     x,  # (n, frames, mels)
     y,  # (n,) numbers, or (n, outputs) of 0 and 1
@@ -257,7 +257,7 @@ def accuracy(
     found, held = logits > 0, y > 0
     return float(2 * (found & held).sum() / max((found.sum() + held.sum()), 1))
 
-
+# %% ../../nbs/evaluation/02_classifier.ipynb #d7e9f832
 def _examine(
     classifier,
     clips,  # `Clips`

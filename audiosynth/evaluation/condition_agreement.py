@@ -116,7 +116,7 @@ class Agreement(NamedTuple):
             for name in ("frames", "onsets")
         )
 
-
+# %% ../../nbs/evaluation/05_condition_agreement.ipynb #392da2f2
 def note_agreement(
     waves,  # (n, samples)
     rolls,  # (n, states, ≥ 88) of the same time
@@ -146,7 +146,7 @@ def wilson(
     half = 1.96 * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2)) / (1 + z2 / n)
     return Estimate(p, middle - half, middle + half)
 
-
+# %% ../../nbs/evaluation/05_condition_agreement.ipynb #ebc975e0
 def confusion(
     model,  # a `TrainedModel` with labels
     classifier,  # a `Classifier` of the same labels
@@ -190,7 +190,7 @@ def plot_confusion(
 # %% ../../nbs/evaluation/05_condition_agreement.ipynb #cb42e5a8
 BEGINNING = 16  # frames of a spectrogram: a quarter of a second at 16 kHz
 
-
+# %% ../../nbs/evaluation/05_condition_agreement.ipynb #19509151
 def past_agreement(
     model,  # a `TrainedModel` with the condition `previous`
     clips,  # `Clips`

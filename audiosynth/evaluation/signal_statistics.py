@@ -45,7 +45,7 @@ def power_spectra(
         spectra.append((np.abs(np.fft.rfft(frames * window)) ** 2).mean(0))
     return np.stack(spectra) / (window**2).sum()
 
-
+# %% ../../nbs/evaluation/03_signal_statistics.ipynb #b29e04a8
 def signals(
     waves,  # (n, samples), −1…1
     *,
@@ -80,7 +80,7 @@ def earth_mover(
     real_below = np.searchsorted(ordered, at[:-1], "right") / len(ordered)
     return float(np.abs(below - real_below) @ np.diff(at))
 
-
+# %% ../../nbs/evaluation/03_signal_statistics.ipynb #33e08633
 def signal_distances(
     found,  # of `signals`
     real,  # of `signals`
