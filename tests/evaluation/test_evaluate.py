@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"The classifier and the table: what it knows, what it refuses, and real clips before noisy ones before noise."
+"The classifier and the table: what it refuses, and real clips before noisy ones before noise."
 
 import json
 
@@ -13,12 +13,12 @@ from audiosynth.data.sources import load_clips
 from audiosynth.evaluation import classifier as chapter
 from audiosynth.evaluation.classifier import (
     classifier_for,
-    knowledge,
+    fit_temperature,
     load_classifier,
     log_probabilities,
-    temperature,
+    target_kind,
+    targets,
     train_classifier,
-    truth,
 )
 from audiosynth.evaluation.evaluate import (
     CEILING,
@@ -104,12 +104,12 @@ def small(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judge(clips):
+def classifier(clips):
     return classifier_for(clips["labels"], say=str)
 
 
 def test_what_there_is_to_know(clips):
-    assert {kind: knowledge(c) for kind, c in clips.items()} == {
+    assert {kind: target_kind(c) for kind, c in clips.items()} == {
         "labels": "labels",
         "notes": "notes",
         "neither": None,
@@ -117,32 +117,36 @@ def test_what_there_is_to_know(clips):
     assert classifier_for(clips["neither"]) is None
     with pytest.raises(InputError, match="no labels and no notes"):
         train_classifier(clips["neither"])
-    held = truth(clips["notes"], np.arange(20), "notes")
+    held = targets(clips["notes"], np.arange(20), "notes")
     assert held.shape == (20, 88) and set(np.flatnonzero(held.any(0))) <= {40, 44, 48, 52}
 
 
-def test_the_classifier_knows_unheard_clips(clips, judge):
+def test_the_classifier_knows_unheard_clips(clips, classifier):
     test = clips["labels"].where("test")
-    heard = judge.hear(clips["labels"].waves(test))
-    assert judge.about["accuracy"] > 0.8 and judge.about["tested"] == len(test)
+    predictions = classifier.classify(clips["labels"].waves(test))
+    assert classifier.about["accuracy"] > 0.8 and classifier.about["tested"] == len(test)
     assert np.isclose(
-        (heard.log_p.argmax(1) == clips["labels"].label[test]).mean(), judge.about["accuracy"]
+        (predictions.log_p.argmax(1) == clips["labels"].label[test]).mean(),
+        classifier.about["accuracy"],
     )
-    assert np.allclose(np.exp(heard.log_p).sum(1), 1) and abs((heard.embedding**2).mean() - 1) < 0.5
-    loud = judge.hear(clips["labels"].waves(test) / 3)
-    assert np.allclose(loud.log_p, heard.log_p, atol=0.3)  # level is not judged
+    assert (
+        np.allclose(np.exp(predictions.log_p).sum(1), 1)
+        and abs((predictions.embedding**2).mean() - 1) < 0.5
+    )
+    loud = classifier.classify(clips["labels"].waves(test) / 3)
+    assert np.allclose(loud.log_p, predictions.log_p, atol=0.3)  # level is not judged
 
 
-def test_notes_are_heard(clips):
+def test_notes_are_recognised(clips):
     found = train_classifier(clips["notes"], updates=150)
     assert found.about["accuracy"] > 0.6  # F1; all keys always would have 0.1
-    assert np.allclose(np.exp(found.hear(clips["notes"].waves(np.arange(5))).log_p).sum(1), 1)
+    assert np.allclose(np.exp(found.classify(clips["notes"].waves(np.arange(5))).log_p).sum(1), 1)
 
 
-def test_trained_once_and_checked(clips, judge, tmp_path, monkeypatch):
+def test_trained_once_and_checked(clips, classifier, tmp_path, monkeypatch):
     monkeypatch.setattr(chapter, "train_classifier", lambda *a, **k: pytest.fail("trained again"))
-    assert classifier_for(clips["labels"]).hash == judge.hash
-    judge.save(tmp_path / "kept")
+    assert classifier_for(clips["labels"]).hash == classifier.hash
+    classifier.save(tmp_path / "kept")
     about = json.loads((tmp_path / "kept" / "classifier.json").read_text())
     (tmp_path / "kept" / "classifier.json").write_text(json.dumps({**about, "temperature": 2.5}))
     with pytest.raises(InputError, match="another hash"):
@@ -157,18 +161,23 @@ def test_temperature_makes_probabilities_true():
     rng = np.random.default_rng(0)
     z = rng.normal(0, 2, (3000, 5))
     y = np.array([rng.choice(5, p=np.exp(row)) for row in log_probabilities(z, "labels")])
-    assert abs(temperature(4 * z, y) / 4 - 1) < 0.1
+    assert abs(fit_temperature(4 * z, y) / 4 - 1) < 0.1
     sure = 100 * np.eye(5)[np.arange(50) % 5]  # never wrong, and far too sure after fifty clips
-    p = np.exp(log_probabilities(sure / temperature(sure, np.arange(50) % 5), "labels"))[0].max()
+    p = np.exp(log_probabilities(sure / fit_temperature(sure, np.arange(50) % 5), "labels"))[
+        0
+    ].max()
     assert abs(p - 51 / 52) < 0.01
 
 
-def test_real_then_noisy_then_noise(clips, judge):
-    reference = Reference(clips["labels"], judge)
-    heaps = {CEILING: reference.test, HALF: half_noise(reference.test), FLOOR: hiss(reference.test)}
-    assert np.allclose((heaps[FLOOR] ** 2).mean(1), (reference.test**2).mean(1), rtol=1e-3)
-    rows = {name: score_sounds(waves, reference) for name, waves in heaps.items()}
-    value = lambda name, f: rows[name][f].value * (-1 if FIGURES[f].better == "high" else 1)
+def test_real_then_noisy_then_noise(clips, classifier):
+    reference = Reference(clips["labels"], classifier)
+    sets = {CEILING: reference.test, HALF: half_noise(reference.test), FLOOR: hiss(reference.test)}
+    assert np.allclose((sets[FLOOR] ** 2).mean(1), (reference.test**2).mean(1), rtol=1e-3)
+    rows = {name: score_sounds(waves, reference) for name, waves in sets.items()}
+
+    def value(name, f):
+        return rows[name][f].value * (-1 if FIGURES[f].better == "high" else 1)
+
     for f in (
         "frechet",
         "frechet_limit",
@@ -198,10 +207,10 @@ def test_real_then_noisy_then_noise(clips, judge):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     "A model that was never trained."
-    folder, picture = tmp_path_factory.mktemp("runs") / "tiny", Waveform(SAMPLES, RATE)
+    folder, representation = tmp_path_factory.mktemp("runs") / "tiny", Waveform(SAMPLES, RATE)
     TrainedModel(
-        generator(picture.shape, network="wavegan", width=2, latent=64),
-        picture,
+        generator(representation.shape, network="wavegan", width=2, latent=64),
+        representation,
         {"row": "wave", "labels": []},
     ).save(folder)
     return folder
@@ -235,9 +244,9 @@ def test_what_does_not_go_together_is_refused(run, data, clips, tmp_path):
     kept = (out / SCORES_FILE).read_bytes()
     with pytest.raises(InputError, match="other data|another classifier"):
         evaluate([run], data["neither"], out, n=24, quiet=True, say=str)
-    told = json.loads(kept)
+    scores = json.loads(kept)
     (out / SCORES_FILE).write_text(
-        json.dumps({**told, "classifier": {**told["classifier"], "hash": "0" * 12}})
+        json.dumps({**scores, "classifier": {**scores["classifier"], "hash": "0" * 12}})
     )
     with pytest.raises(InputError, match="another classifier.*do not go into one table"):
         evaluate([run], data["labels"], out, n=24, quiet=True, say=str)

@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"The listening test: blinded, answered by keyboard in a browser, saved, read back; and what its analysis says of answers of which all is known."
+"The listening test: blinded, answered by keyboard in a browser, saved, read back, analysed."
 
 import json
 import math
@@ -14,15 +14,15 @@ from audiosynth.data.files import InputError
 from audiosynth.data.sources import load_clips
 from audiosynth.evaluation import listening_test as listening
 from audiosynth.evaluation.listening_analysis import (
+    abx_results,
+    analyse,
     analyse_answers,
-    analysed,
-    compared,
+    compare_pairs,
     holm,
     read_answers,
     read_key,
     report,
     simulated_answers,
-    told_apart,
 )
 from audiosynth.evaluation.listening_test import (
     CODED,
@@ -31,7 +31,7 @@ from audiosynth.evaluation.listening_test import (
     PAGE,
     REAL,
     loudness,
-    matched,
+    match_loudness,
     real_rows,
     sequences,
     write_test,
@@ -97,16 +97,16 @@ def test_loudness_is_that_of_the_standard():
 
 def test_matching():
     sounds = {name: (i + 0.1) * waves for i, (name, waves) in enumerate(tones(seconds=1).items())}
-    even, level = matched(sounds, rate=16000)
+    even, level = match_loudness(sounds, rate=16000)
     assert all(
         abs(loudness(w, rate=16000) - level) < 0.05 for waves in even.values() for w in waves
     )
     click = np.zeros(16000)
     click[8000] = 1
-    even, level = matched({"a": click[None], **sounds}, rate=16000)
+    even, level = match_loudness({"a": click[None], **sounds}, rate=16000)
     assert level < -23 and max(np.abs(w).max() for w in even.values()) <= 1
     with pytest.raises(InputError, match="silent"):
-        matched({"a": np.zeros((1, 16000))}, rate=16000)
+        match_loudness({"a": np.zeros((1, 16000))}, rate=16000)
 
 
 def test_real_clips_go_through_the_labels():
@@ -123,7 +123,7 @@ def test_real_clips_go_through_the_labels():
 
 def test_files_and_key(made):
     out, key = made
-    for number, sound in key["sounds"].items():
+    for sound in key["sounds"].values():
         wave, rate = soundfile.read(out / sound["file"])
         assert rate == 16000 and np.allclose(
             wave, tones()[sound["maker"]][sound["item"]], atol=1e-4
@@ -213,7 +213,7 @@ PAIRS = [
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast(scheme):
-    "Text 4.5, edges of what can be operated 3 (WCAG 2.2, 1.4.3 and 1.4.11), from the page's own colours."
+    "Text 4.5, edges of controls 3 (WCAG 2.2, 1.4.3 and 1.4.11), from the page's own colours."
     text = (
         listening.TEMPLATE.read_text().split(":root {")[1 if scheme == "light" else 2].split("}")[0]
     )
@@ -274,7 +274,9 @@ def test_a_whole_test_by_keyboard(made, page, tmp_path, capsys):
             and page.evaluate("document.activeElement.id") == "title"
         )
         names = page.evaluate(
-            "[...document.querySelectorAll('button, input, progress')].filter(e => e.offsetParent).map(e => e.ariaLabel || e.textContent.trim() || e.labels?.[0]?.textContent)"
+            "[...document.querySelectorAll('button, input, progress')]"
+            ".filter(e => e.offsetParent)"
+            ".map(e => e.ariaLabel || e.textContent.trim() || e.labels?.[0]?.textContent)"
         )
         assert names and all(names)
         title = page.locator("h1").inner_text()
@@ -289,7 +291,8 @@ def test_a_whole_test_by_keyboard(made, page, tmp_path, capsys):
         if i == 2:
             assert (
                 page.evaluate(
-                    "getComputedStyle(document.activeElement.closest('label') ?? document.activeElement).outlineStyle"
+                    "getComputedStyle(document.activeElement.closest('label')"
+                    " ?? document.activeElement).outlineStyle"
                 )
                 == "solid"
             )
@@ -336,7 +339,8 @@ def test_on_a_phone_and_taken_up_again(made, browser):
     page.get_by_role("button", name="Begin").tap()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     small = page.evaluate(
-        "[...document.querySelectorAll('button, input')].filter(e => e.offsetParent && e.getBoundingClientRect().height < 44).length"
+        "[...document.querySelectorAll('button, input')]"
+        ".filter(e => e.offsetParent && e.getBoundingClientRect().height < 44).length"
     )
     assert small == 0
     assert (
@@ -361,15 +365,15 @@ def known(made):
 
 def test_analysis_finds_what_was_put_in(known):
     key, answers = known
-    found = analysed(answers, key)
-    told = {(p["one"], p["other"]): p["holm"] for p in found["rating"]["pairs"]}
-    assert told[REAL, "secret_run"] < 0.001 and told[CODED, "secret_run"] < 0.001
+    found = analyse(answers, key)
+    corrected = {(p["one"], p["other"]): p["holm"] for p in found["rating"]["pairs"]}
+    assert corrected[REAL, "secret_run"] < 0.001 and corrected[CODED, "secret_run"] < 0.001
     assert (
         22 < found["rating"]["means"]["secret_run"][0] < 38
         and found["simulated"] == 30
         and "SIMULATED" in report(found)
     )
-    right = {name: t for name, t in told_apart(answers, key).items()}
+    right = {name: t for name, t in abx_results(answers, key).items()}
     assert (
         right["real and secret_run"]["holm"] < 1e-6
         and right["real and real, Griffin–Lim"]["holm"] > 0.01
@@ -379,7 +383,7 @@ def test_analysis_finds_what_was_put_in(known):
 def test_tests_against_scipy():
     rng = np.random.default_rng(0)
     means = {m: rng.normal(k / 2, 1, 15) for k, m in enumerate("abc")}
-    for pair in compared(means):
+    for pair in compare_pairs(means):
         assert np.isclose(
             pair["p"], stats.wilcoxon(means[pair["one"]], means[pair["other"]]).pvalue
         )
@@ -387,7 +391,7 @@ def test_tests_against_scipy():
         np.allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
         and len(holm([])) == 0
     )
-    assert compared({"a": np.ones(9), "b": np.ones(9)})[0]["holm"] == 1
+    assert compare_pairs({"a": np.ones(9), "b": np.ones(9)})[0]["holm"] == 1
 
 
 def test_files_that_do_not_count_are_named(known, tmp_path):

@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"""The study's distance, its folder, and what it refuses; that it trains and goes on, its chapter shows."""
+"The study's distance, its folder, and what it refuses; its chapter trains and resumes."
 
 import csv
 
@@ -12,10 +12,10 @@ from audiosynth.data.sources import load_clips
 from audiosynth.evaluation import study as study_module
 from audiosynth.evaluation.study import (
     COLUMNS,
-    Judge,
+    HeldOutDistance,
     features,
     frechet,
-    last_look,
+    measure_trained,
     read_study,
     study,
     write_study,
@@ -23,29 +23,32 @@ from audiosynth.evaluation.study import (
 
 
 def test_in_one_dimension_the_distance_is_wassersteins():
-    "Between Gaussians: (μ₁ − μ₂)² + (σ₁ − σ₂)²; and of equal shapes, SciPy's distance of the samples themselves, squared."
+    "Between Gaussians (μ₁ − μ₂)² + (σ₁ − σ₂)²; for equal shapes SciPy's distance, squared."
     x = np.random.default_rng(0).normal(size=4000)
-    far = lambda a, b: frechet(np.stack([a, 0 * a], 1), np.stack([b, 0 * b], 1))
+
+    def far(a, b):
+        return frechet(np.stack([a, 0 * a], 1), np.stack([b, 0 * b], 1))
+
     assert np.isclose(far(x, 3 * x + 2), (2 + 2 * x.mean()) ** 2 + (2 * x.std(ddof=1)) ** 2)
     assert np.isclose(far(x, x + 1.5), wasserstein_distance(x, x + 1.5) ** 2)
 
 
-def test_the_distance_hears_what_it_should():
+def test_the_distance_of_other_sounds_is_greater():
     clips = load_clips("digits")
-    judge = Judge(clips, n=128)
-    near = judge.distance(judge.some)
+    held_out = HeldOutDistance(clips, n=128)
+    near = held_out.distance(held_out.some)
     rng = np.random.default_rng(0)
     assert (
-        near < 1 and judge.distance(judge.some[:, ::-1]) < 2
-    )  # it does not hear order: said so in the chapter
+        near < 1 and held_out.distance(held_out.some[:, ::-1]) < 2
+    )  # it ignores order, as the chapter says
     for other in (
-        judge.some / 4,
-        judge.some[:1].repeat(128, 0) * rng.uniform(0.9, 1, (128, 1)),
-        rng.normal(0, 0.1, judge.some.shape),
-        judge.some + rng.normal(0, 0.02, judge.some.shape),
+        held_out.some / 4,
+        held_out.some[:1].repeat(128, 0) * rng.uniform(0.9, 1, (128, 1)),
+        rng.normal(0, 0.1, held_out.some.shape),
+        held_out.some + rng.normal(0, 0.02, held_out.some.shape),
     ):
-        assert judge.distance(other) > 5 * near
-    assert len(judge.heldout) == 160 and features(judge.some[:2]).shape == (2, 40)
+        assert held_out.distance(other) > 5 * near
+    assert len(held_out.held_out) == 160 and features(held_out.some[:2]).shape == (2, 40)
 
 
 class Done:
@@ -56,11 +59,11 @@ class Done:
     "after, below, learns", [(69.9, 0.301, True), (70.1, 0.299, False), (150.0, -0.5, False)]
 )
 def test_a_row_learns_from_thirty_per_cent_on(after, below, learns, monkeypatch, tmp_path):
-    judge = type("J", (), {"generated": lambda self, model: after})()
-    known = last_look(
+    held_out = type("J", (), {"generated": lambda self, model: after})()
+    known = measure_trained(
         {"published": "x", "game": "r1", "before": 100.0, "coded": 20.0, "steps": 50},
         Done,
-        judge,
+        held_out,
         Done,
     )
     assert (
@@ -107,11 +110,11 @@ def test_what_is_no_study_is_refused(tmp_path):
 
 
 def test_a_study_goes_on_at_the_row_it_was_stopped_in(tmp_path, monkeypatch):
-    "Training itself is told elsewhere; here, which rows are trained, and how long."
+    "Which rows are trained, and how long; training itself is tested elsewhere."
     seen = []
     monkeypatch.setattr(
         study_module,
-        "first_look",
+        "measure_untrained",
         lambda experiment, *args, steps, **options: {
             "published": "",
             "game": experiment.objective,
@@ -128,7 +131,7 @@ def test_a_study_goes_on_at_the_row_it_was_stopped_in(tmp_path, monkeypatch):
         return Done
 
     monkeypatch.setattr(study_module, "train", train)
-    monkeypatch.setattr(study_module.Judge, "generated", lambda self, model: 5.0)
+    monkeypatch.setattr(study_module.HeldOutDistance, "generated", lambda self, model: 5.0)
     options = dict(rows=["wave", "stft", "digit"], steps=7, n=2, say=lambda line: None)
     with pytest.raises(KeyboardInterrupt):
         study(tmp_path / "s", **options)

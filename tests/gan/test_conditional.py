@@ -31,11 +31,11 @@ from audiosynth.gan.rows import CONDITIONAL, ROWS, Row, row_from, select_row
 from audiosynth.gan.trained_model import load_model
 from audiosynth.generation.babble import babble, clicks, drift, seams_of
 from audiosynth.generation.performance import (
+    PianoRollPanel,
     as_midi,
-    joined,
-    keyboard,
+    condition_windows,
+    crossfade,
     render,
-    windows,
 )
 from audiosynth.networks.registry import generator
 from audiosynth.training.runs import (
@@ -515,7 +515,7 @@ def test_babble_goes_on_from_what_was_said(trained):
 
 
 def test_seams_and_scores():
-    assert len(np.concatenate(list(joined(np.zeros((3, 100)), 20)))) == 260 and seams_of(
+    assert len(np.concatenate(list(crossfade(np.zeros((3, 100)), 20)))) == 260 and seams_of(
         260, clip=100, fade=20
     ) == [90, 170, 250]
     jump = np.r_[np.sin(np.arange(2000) / 9), np.sin(np.arange(2000) / 9) + 1.5]
@@ -526,7 +526,9 @@ def test_seams_and_scores():
     with pytest.raises(InputError, match="clips with notes"):
         note_agreement(np.zeros((1, SAMPLES)), roll)
     covered = np.zeros(100, int)
-    for window in windows(np.arange(100, dtype="uint8").reshape(10, 10, 1), 7):
+    for k, window in enumerate(
+        condition_windows(np.arange(100, dtype="uint8").reshape(10, 10, 1), 7)
+    ):
         covered[window[10:, 0]] += 1
     assert covered.min() >= 1
 
@@ -554,7 +556,7 @@ def test_the_past_is_told_from_anothers(trained, clips):
 
 
 def test_the_panel(trained, tmp_path):
-    panel = keyboard(load_model(trained / "midi"), performance_file(tmp_path / "a.mid", 1))
+    panel = PianoRollPanel(load_model(trained / "midi"), performance_file(tmp_path / "a.mid", 1))
     panel.play()
     before, n = panel.wave, len(panel.notes)
     panel.chosen.value, panel.pitch.value = 1, 70

@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"Latents give the sounds that `generate` gives, paths stay where latents are drawn, favourites come back."
+"The latents of `generate`, interpolation between them, favourites that come back."
 
 import os
 import subprocess
@@ -11,16 +11,16 @@ import pytest
 from audiosynth.data.files import InputError
 from audiosynth.gan.trained_model import load_model
 from audiosynth.generation.latents import (
+    LatentExplorer,
     add_favourite,
-    explore,
     favourites,
-    first_layers,
-    knobs,
-    latents_of,
-    path_between,
+    first_layer_weights,
+    generate_from_latents,
+    interpolate_latents,
+    move_latent,
+    principal_directions,
     recall,
-    sounds_of,
-    turned,
+    sample_latents,
 )
 from audiosynth.training.train import train
 
@@ -40,21 +40,23 @@ def model(folder):
 
 def test_the_same_latents_give_the_same_sounds(model):
     assert np.array_equal(
-        sounds_of(model, latents_of(model, 34, seed=3), seed=3), model.generate(34, seed=3)
+        generate_from_latents(model, sample_latents(model, 34, seed=3), seed=3),
+        model.generate(34, seed=3),
     )  # more than one batch
-    assert sounds_of(model, latents_of(model, 0)).shape == (0, 2**14)
+    assert generate_from_latents(model, sample_latents(model, 0)).shape == (0, 2**14)
     if model.labels:
         assert np.array_equal(
-            sounds_of(model, latents_of(model, 2), "seven"), model.generate(2, label="seven")
+            generate_from_latents(model, sample_latents(model, 2), "seven"),
+            model.generate(2, label="seven"),
         )
 
 
 def test_wrong_latents_and_labels_are_refused(model):
     for z in (np.zeros(64), np.zeros((2, 63))):
         with pytest.raises(InputError, match="64"):
-            sounds_of(model, z)
+            generate_from_latents(model, z)
     with pytest.raises(InputError, match="label"):
-        sounds_of(model, np.zeros((1, 64)), "seve")
+        generate_from_latents(model, np.zeros((1, 64)), "seve")
 
 
 def test_favourites_come_back(model, tmp_path):
@@ -76,7 +78,7 @@ def test_favourites_come_back(model, tmp_path):
 
 
 def test_the_explorer(model, tmp_path):
-    panel = explore(model, tmp_path / "mine.json")
+    panel = LatentExplorer(model, tmp_path / "mine.json")
     first = panel.wave
     panel.index.value = 1
     panel.turns[1].value = -2.0
@@ -91,36 +93,42 @@ def test_the_explorer(model, tmp_path):
 
 
 def test_knobs(model):
-    directions, weights = knobs(model, 64), first_layers(model)
+    directions, weights = principal_directions(model, 64), first_layer_weights(model)
     assert np.allclose(directions @ directions.T, np.eye(64), atol=1e-4)
     strength = np.linalg.norm(directions @ weights, axis=1)
     assert (np.diff(strength) < 1e-5).all() and strength[0] > 1.1 * strength[-1]
-    z = latents_of(model, 1)[0]
+    z = sample_latents(model, 1)[0]
     assert (
-        np.array_equal(turned(z, directions, [0, 0]), z)
-        and np.abs(turned(z, directions, [9])).max() <= 1
+        np.array_equal(move_latent(z, directions, [0, 0]), z)
+        and np.abs(move_latent(z, directions, [9])).max() <= 1
     )
 
 
 def test_a_path_stays_where_latents_are_drawn():
     rng = np.random.default_rng(0)
     pairs = rng.uniform(-1, 1, (500, 2, 64))
-    paths = np.array([path_between(a, b, 5) for a, b in pairs])
+    paths = np.array([interpolate_latents(a, b, 5) for a, b in pairs])
     assert paths.shape == (500, 5, 64) and np.allclose(paths[:, [0, -1]], pairs, atol=1e-5)
     for t in (1, 2, 3):
         assert (
             np.abs(np.sort(paths[:, t].ravel()) - np.linspace(-1, 1, 32000)).max() < 0.03
         )  # uniform
-    opposite = path_between(pairs[0, 0], -pairs[0, 0], 3)
+    opposite = interpolate_latents(pairs[0, 0], -pairs[0, 0], 3)
     assert (
-        np.isfinite(opposite).all() and np.isfinite(path_between(np.ones(64), -np.ones(64))).all()
+        np.isfinite(opposite).all()
+        and np.isfinite(interpolate_latents(np.ones(64), -np.ones(64))).all()
     )
 
 
 def test_a_folder_opened_elsewhere_gives_the_same_clips(folder, model, tmp_path):
     "Another process, another number of threads, the folder moved."
     (folder / "model").rename(tmp_path / "moved")
-    code = f"import numpy as np; from audiosynth.experiments import load_model; np.save({str(tmp_path / 'waves.npy')!r}, load_model({str(tmp_path / 'moved')!r}).generate(4, seed=7))"
+    waves = tmp_path / "waves.npy"
+    code = (
+        "import numpy as np; from audiosynth.gan.trained_model import load_model; "
+        f"model = load_model({str(tmp_path / 'moved')!r}); "
+        f"np.save({str(waves)!r}, model.generate(4, seed=7))"
+    )
     subprocess.run(
         [sys.executable, "-c", code],
         check=True,
@@ -129,4 +137,4 @@ def test_a_folder_opened_elsewhere_gives_the_same_clips(folder, model, tmp_path)
         env={**os.environ, "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"},
     )
     (tmp_path / "moved").rename(folder / "model")
-    assert np.allclose(np.load(tmp_path / "waves.npy"), model.generate(4, seed=7), atol=1e-3)
+    assert np.allclose(np.load(waves), model.generate(4, seed=7), atol=1e-3)
