@@ -142,8 +142,8 @@ def made(row, batch, width, samples, stock):
     import numpy as np
     import tensorflow as tf
 
-    from audiosynth.gan import build
-    from audiosynth.gan.experiments import select_row
+    from audiosynth.gan import experiment
+    from audiosynth.gan.rows import select_row
     from audiosynth.gan.losses import OBJECTIVES
     from audiosynth.networks import specgan, wavegan
 
@@ -151,7 +151,7 @@ def made(row, batch, width, samples, stock):
         for name in ("Conv1D", "Conv2D", "Conv1DTranspose", "Conv2DTranspose"):
             module = wavegan if "1D" in name else specgan
             setattr(module, name, getattr(keras.layers, name))
-        build.Adam = keras.optimizers.Adam
+        experiment.Adam = keras.optimizers.Adam
     tf.config.optimizer.set_experimental_options({"remapping": False})  # as `train` does
     rng = np.random.default_rng(0)
 
@@ -168,8 +168,7 @@ def made(row, batch, width, samples, stock):
             return rng.uniform(-1, 1, (len(rows), samples)).astype("float32")
 
     row, clips = select_row(row, width=width, batch=batch), Noise()
-    representation = build.fit_representation(row, clips)
-    gan = build.build(row, clips, representation)
+    gan = experiment.Experiment("", row, clips).fit().build()
     return gan, {
         "wave": tf.constant(clips.waves(range(batch * OBJECTIVES[row.objective].critic_steps)))
     }
@@ -392,7 +391,7 @@ class Process:
     "A way in a process of its own: one line in, one measurement out."
 
     def __init__(self, way, row="wave", batch=16, width=64, samples=2**14, python=sys.executable):
-        self.about = {"way": way, "row": row, "batch": batch, "width": width, "samples": samples}
+        self.metadata = {"way": way, "row": row, "batch": batch, "width": width, "samples": samples}
         self.process = subprocess.Popen(
             [python, __file__, "--serve", way, row, str(batch), str(width), str(samples)],
             text=True,
@@ -400,9 +399,9 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        self.about |= self.read()
+        self.metadata |= self.read()
         if way != "product":
-            self.about["gflop"] = gflop(row, batch, width, samples) / (
+            self.metadata["gflop"] = gflop(row, batch, width, samples) / (
                 FORWARDS if way == "generate" else 1
             )
         self.measured = []
@@ -411,8 +410,8 @@ class Process:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(
-                f"{self.about} failed; run it alone to see why: python {__file__} --serve "
-                + " ".join(str(v) for v in list(self.about.values())[:5])
+                f"{self.metadata} failed; run it alone to see why: python {__file__} --serve "
+                + " ".join(str(v) for v in list(self.metadata.values())[:5])
             )
         return json.loads(line)
 
@@ -424,10 +423,10 @@ class Process:
 
     def result(self):
         return {
-            **self.about,
+            **self.metadata,
             "clock_s": [m["clock_s"] for m in self.measured],
             "cpu_s": [m["cpu_s"] for m in self.measured],
-            "memory_mb": max([self.about["memory_mb"], *(m["memory_mb"] for m in self.measured)]),
+            "memory_mb": max([self.metadata["memory_mb"], *(m["memory_mb"] for m in self.measured)]),
         }
 
     def close(self):
@@ -441,7 +440,7 @@ def interleaved(processes, rounds, save):
         for k in range(rounds):
             for process in processes:
                 took = process.measure()
-                about = process.about
+                about = process.metadata
                 print(
                     f"  round {k + 1}  {about['way']:<8} {about['row']:<9} "
                     f"batch {about['batch']:<3} width {about['width']:<3} "
@@ -594,7 +593,7 @@ def memory(way, args, done, keep):
     process = Process(way, "wave", args.memory_batch, args.width)
     process.close()
     done = [*done, process.result()]
-    print(f"  {way:<8} batch {args.memory_batch}: {process.about['memory_mb']:,.0f} MB", flush=True)
+    print(f"  {way:<8} batch {args.memory_batch}: {process.metadata['memory_mb']:,.0f} MB", flush=True)
     keep("memory")(done)
     return done
 

@@ -65,7 +65,7 @@ def main():
         [
             (
                 "Generated, and real",
-                f"The generator learned for {model.about['seconds'] / 60:.1f} minutes on "
+                f"The generator learned for {model.metadata['seconds'] / 60:.1f} minutes on "
                 f"this machine, from {len(clips.where('train'))} clips of four "
                 "synthetic voices; the real clips are of renderings that it was not trained on. "
                 f"To hear more: audiosynth generate {run} --label seven",

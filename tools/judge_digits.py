@@ -92,7 +92,7 @@ def main():
         ),
         "generated": (
             model.generate(args.n, seed=args.seed),
-            np.asarray(model.numbers(args.n, None)),
+            np.asarray(model.label_numbers(args.n, None)),
         ),
     }
     print(

@@ -206,7 +206,7 @@ def restored(
 ) -> tuple[BasisModel, str]:
     "The model of a run at its newest checkpoint, and the name of its dataset."
     run = Run(folder)
-    about = run.about
+    about = run.metadata
     if about is None or about.get("kind") != "basis":
         raise InputError(
             f"{folder}: no run of a basis here; train one with audiosynth train basis_classifier"
@@ -277,7 +277,7 @@ def measured(
     trained: TrainedBasis,
 ) -> dict:
     "All measurements of a basis, with those that need sounds."
-    basis, waves, about = trained.representation, trained.examples, trained.about
+    basis, waves, about = trained.representation, trained.examples, trained.metadata
     code = basis.encode(waves).numpy() * basis.statistics["unit"]
     si_sdr = mean_of(si_sdr_db(waves, reconstructed(basis, waves)))
     return {

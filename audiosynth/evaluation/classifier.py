@@ -210,11 +210,11 @@ class Classifier:
         model,  # of `fit_network`
         about,  # dict: kind, names, temperature, scale, and the figures of its test
     ):
-        self.representation, self.model, self.about = representation, model, about
+        self.representation, self.model, self.metadata = representation, model, about
         self.kind, self.names = about["kind"], about["names"]
 
     def __repr__(self):
-        a, measure = self.about, "right" if self.kind == "labels" else "F1"
+        a, measure = self.metadata, "right" if self.kind == "labels" else "F1"
         tested = "never tested: there are no test clips"
         if a["tested"]:
             tested = f"{measure} {a['accuracy']:.1%} on {a['tested']:,} test clips"
@@ -224,7 +224,7 @@ class Classifier:
 @patch(as_prop=True)
 def hash(self: Classifier):
     "12 digits of SHA-256 over the weights and all that goes with them."
-    config, about = self.representation.config(), self.about
+    config, about = self.representation.config(), self.metadata
     parts = [config, self.kind, self.names, about["temperature"], about["scale"]]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
     for weight in self.model.get_weights():
@@ -242,8 +242,8 @@ def classify(
     embedding, logits = self.model.predict(x, batch_size=BATCH_CLIPS, verbose=0)
     return Predictions(
         x,
-        embedding.astype(float) / self.about["scale"],
-        log_probabilities(logits / self.about["temperature"], self.kind),
+        embedding.astype(float) / self.metadata["scale"],
+        log_probabilities(logits / self.metadata["temperature"], self.kind),
     )
 
 # %% ../../nbs/evaluation/02_classifier.ipynb #23b70e40
@@ -263,7 +263,7 @@ def _examine(
     clips,  # `Clips`
 ):  # the classifier
     "Fit the temperature on the validation split and measure the accuracy on the test split."
-    about, kind = classifier.about, classifier.kind
+    about, kind = classifier.metadata, classifier.kind
     for split in ("validation", "test"):
         rows = clips.where(split)
         if not len(rows) or kind == "labels" and (clips.label[rows] < 0).any():
@@ -322,7 +322,7 @@ def save(
     size = dict(samples=self.representation.samples, rate=self.representation.rate)
     try:
         self.model.save(work / "network.keras")
-        about = json.dumps({**self.about, **size, "hash": self.hash}, indent=1)
+        about = json.dumps({**self.metadata, **size, "hash": self.hash}, indent=1)
         (work / "classifier.json").write_text(about + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)

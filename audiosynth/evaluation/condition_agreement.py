@@ -157,7 +157,7 @@ def confusion(
     "Confusion matrix of labels. Raises `InputError` if model and classifier differ in labels."
     if not model.labels:
         raise InputError(
-            f"this model was not trained with labels, it {model.takes}; there is nothing to confuse"
+            f"this model was not trained with labels, it {model.conditioned_on}; there is nothing to confuse"
         )
     if list(model.labels) != list(classifier.names):
         raise InputError(
@@ -167,7 +167,7 @@ def confusion(
     n = each * len(model.labels)
     found = classifier.classify(model.generate(n, seed=seed)).log_p.argmax(1)
     counts = np.zeros((len(model.labels),) * 2, int)
-    np.add.at(counts, (model.numbers(n, None), found), 1)
+    np.add.at(counts, (model.label_numbers(n, None), found), 1)
     return counts, wilson(int(np.trace(counts)), n)
 
 # %% ../../nbs/evaluation/05_condition_agreement.ipynb #ca7c011f
@@ -202,7 +202,7 @@ def past_agreement(
     "How often is a clip's beginning nearer to the continuation of its own past?"
     if model.condition != "previous":
         raise InputError(
-            f"this model takes no notice of the past, it {model.takes}; "
+            f"this model takes no notice of the past, it {model.conditioned_on}; "
             "train a row with --condition previous"
         )
     if not len(rows):
@@ -212,7 +212,7 @@ def past_agreement(
         return log_mel_spectrograms(waves, rate=clips.rate)[:, :BEGINNING]
 
     def distances(past):
-        waves = model.generate(len(rows), given=clips.pasts(past), seed=seed)
+        waves = model.generate(len(rows), conditions=clips.pasts(past), seed=seed)
         return np.abs(beginnings(waves) - real).mean((1, 2))
 
     real = beginnings(clips.waves(rows))

@@ -58,7 +58,7 @@ from audiosynth.evaluation.signal_statistics import (
     signal_distances,
     signals,
 )
-from ..training.train import model_at
+from ..training.runs import model_at
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #ded617b8
 def hiss(
@@ -131,7 +131,7 @@ def sounds_of_run(
         )
     labels = None
     if model.labels and model.labels == list(clips.labels):
-        labels = np.asarray(model.numbers(n, None))
+        labels = np.asarray(model.label_numbers(n, None))
     return Sounds(model.generate(n, seed=seed), labels, str(model))
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #40147c81
@@ -543,7 +543,7 @@ def evaluate(
         scores = score_sounds(
             sounds.waves, reference, labels=sounds.labels, opinions=opinions, seed=seed
         )
-        result["rows"][name] = {"n": len(sounds.waves), "about": sounds.about, "scores": scores}
+        result["rows"][name] = {"n": len(sounds.waves), "about": sounds.metadata, "scores": scores}
     return write_scores(result, out)
 
 # %% ../../nbs/evaluation/04_evaluate.ipynb #e54353f1
@@ -570,7 +570,7 @@ def _classifier(clips, seed, say):
         )
         return None
     say(str(classifier))
-    if (classifier.about["accuracy"] or 0) < ENOUGH:
+    if (classifier.metadata["accuracy"] or 0) < ENOUGH:
         say(
             f"The classifier gets less than {ENOUGH:.0%} right: "
             "trust the figures of the signal, not those of the classifier."
@@ -584,7 +584,7 @@ def _empty_result(data, clips, classifier, seed):
     about = None
     if classifier:
         about = {"hash": classifier.hash}
-        about |= {name: value for name, value in classifier.about.items() if name != "names"}
+        about |= {name: value for name, value in classifier.metadata.items() if name != "names"}
     return {
         "format": 1,
         "data": {"name": str(data), "hash": hashlib.sha256(manifest).hexdigest()[:12]},

@@ -21,8 +21,8 @@ import tensorflow as tf
 from ..data.files import InputError, write_json
 from ..data.sources import load_clips
 from .metrics import frechet
-from ..gan.build import build, dataset, fit_critic_representations, fit_representation
-from ..gan.experiments import ROWS, select_row
+from ..gan.experiment import Experiment
+from ..gan.rows import ROWS, select_row
 from ..gan.trained_model import TrainedModel
 from ..representations.stft import mel_matrix
 from ..training.train import train
@@ -106,16 +106,12 @@ class Meter(keras.callbacks.Callback):
 
 # %% ../../nbs/evaluation/09_study.ipynb #dd71ee4c
 def untrained(
-    experiment,  # a row, from `select_row`
-    clips,  # `Clips`
-    seed,
+    experiment,  # an `Experiment`
 ):  # a `GAN`, a `TrainedModel`
     "A row before its first update."
-    representation = fit_representation(experiment, clips)
-    hearing = fit_critic_representations(experiment, clips, representation)
-    gan = build(experiment, clips, representation, hearing=hearing, seed=seed)
-    labels = clips.labels if experiment.labels else []
-    return gan, TrainedModel(gan.averaged, representation, {"labels": labels})
+    gan = experiment.fit().build()
+    metadata = {"labels": experiment.labels}
+    return gan, TrainedModel(gan.ema_generator, gan.representation, metadata)
 
 # %% ../../nbs/evaluation/09_study.ipynb #70249bd1
 def measure_untrained(
@@ -158,7 +154,7 @@ def measure_trained(
 ):  # dict, with `COLUMNS`
     "The figures of a row after training."
     cpu_ms, ms = meter.ms
-    updates, before = model.about["step"], known["before"]
+    updates, before = model.metadata["step"], known["before"]
     after = held_out.generated(model)
     below = 1 - after / before
     return known | {

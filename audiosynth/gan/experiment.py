@@ -208,7 +208,7 @@ def build_generator(
         latent=row.latent,
         width=row.width,
         labels=labels,
-        given=condition_shape(row, representation, states),
+        condition_shape=condition_shape(row, representation, states),
     )
 
 # %% ../../nbs/gan/07_experiment.ipynb #07c2c884
@@ -230,7 +230,7 @@ def build_critic(
         network=spec.network or default_network(shape),
         width=row.width,
         labels=labels,
-        given=condition_shape(row, representation, states),
+        condition_shape=condition_shape(row, representation, states),
     )
     return Critic(network, representation, spec.weight, spec.window, spec.name)
 

@@ -58,7 +58,7 @@ def babble(
     """
     if model.condition != "previous":
         raise InputError(
-            f"this model cannot go on from a sound, it {model.takes}; "
+            f"this model cannot go on from a sound, it {model.conditioned_on}; "
             "train a row with --condition previous"
         )
     if not 0 < seconds < 1e6:
@@ -77,7 +77,7 @@ def _continuation(model, start, seed, fade):
         past[max(0, len(past) - len(start)) :] = start[-len(past) :]
     while True:
         z = np.random.default_rng([seed, i]).uniform(-1, 1, (1, latent)).astype("float32")
-        clip = model.decoded(*model.inputs(z, given=past[None, :half]), seed=i)[0]
+        clip = model.decode(*model.inputs(z, conditions=past[None, :half]), seed=i)[0]
         yield clip
         past, i = clip[-(half + fade) :], i + 1
 
@@ -219,7 +219,7 @@ def babble_to(
     if path.suffix.lower() != ".wav":
         raise InputError(f"{path}: give the name of a WAV file")
     begin = None if start is None else _sound(start, model.rate)
-    clips = _dataset(data or model.about.get("data"), needed=data is not None)
+    clips = _dataset(data or model.metadata.get("data"), needed=data is not None)
     pieces = babble(model, seconds, start=begin, fade_s=fade_s, seed=seed)
     length = write_pieces(path, pieces, rate=model.rate)
     said = f"{length / model.rate:.{2 if length < model.rate else 1}f} s in {path}; "

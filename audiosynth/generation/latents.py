@@ -50,7 +50,7 @@ def generate_from_latents(
         return np.zeros((0, model.representation.samples), "float32")
     starts = range(0, len(z), BATCH)
     return np.concatenate(
-        [model.decoded(*(x[i : i + BATCH] for x in inputs), seed=seed + i) for i in starts]
+        [model.decode(*(x[i : i + BATCH] for x in inputs), seed=seed + i) for i in starts]
     )
 
 # %% ../../nbs/generation/01_latents.ipynb #d293db9e

@@ -132,7 +132,7 @@ def render(
     """
     if model.condition != "midi":
         raise InputError(
-            f"this model cannot play notes, it {model.takes}; train a row with --condition midi"
+            f"this model cannot play notes, it {model.conditioned_on}; train a row with --condition midi"
         )
     total = round((checked_performance(midi, say) + TAIL_S) * model.rate)
     return _pieces(model, midi, total, seed=seed, fade_s=fade_s, batch=batch)
@@ -159,8 +159,8 @@ def _clips(model, windows, seed, batch):
     z = np.random.default_rng(seed).uniform(-1, 1, (1, latent)).astype("float32")
     while some := list(islice(windows, batch)):
         given = np.stack(some + [some[-1]] * (batch - len(some)))  # always a full batch: one graph
-        inputs = model.inputs(np.repeat(z, batch, 0), given=given)
-        yield from model.decoded(*inputs, seed=seed)[: len(some)]
+        inputs = model.inputs(np.repeat(z, batch, 0), conditions=given)
+        yield from model.decode(*inputs, seed=seed)[: len(some)]
 
 # %% ../../nbs/generation/02_performance.ipynb #ef0c7a68
 def write_pieces(

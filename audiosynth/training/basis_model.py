@@ -13,7 +13,8 @@ from fastcore.basics import patch
 
 from ..data.clips import KEYS, streamed
 from ..data.files import InputError
-from ..gan.build import APART, EXAMPLES
+from ..gan.batches import SEED_OFFSET
+from ..gan.conditions import EXAMPLES
 from ..gan.losses import gradient_penalty, interpolate
 from ..gan.model import apply_gradients
 from ..gan.randomness import ALPHA, Z, random_key, value_of
@@ -63,7 +64,7 @@ def notes_of(
 class BasisModel(keras.Model):
     "Encoder, decoder, the auxiliary network, and their optimizers."
 
-    listeners, condition, representation = (), "", None  # what a GAN has and the trainer reads
+    critics, condition, representation = (), "", None  # what a GAN has and the trainer reads
     shown = "L1", "l1", ".4f"  # on the progress bar: title, log column, format
 
     def __init__(
@@ -228,7 +229,7 @@ def _inputs_at(
     wave, begin = excerpts(clips, rows, row.excerpt, row.hop, rng)
     found = {"wave": levelled(wave)}
     if row.critic_steps:
-        others = clips.indices(step, n - batch, seed=seed + APART)
+        others = clips.indices(step, n - batch, seed=seed + SEED_OFFSET)
         found["real"] = levelled(excerpts(clips, others, row.excerpt, row.hop, rng)[0])
     if row.auxiliary == "classifier":
         found["notes"] = notes_of(clips, rows, begin, row.excerpt // row.hop, row.hop)

@@ -88,7 +88,7 @@ class Doctor(keras.callbacks.Callback):
         self.experiment, self.rate, self.say = experiment, clips.rate, say
         weight = experiment.penalty_weight
         weight = 10.0 if weight is None else weight
-        self.about = dict(objective=experiment.objective, penalty_weight=weight)
+        self.metadata = dict(objective=experiment.objective, penalty_weight=weight)
         self.real, self.real_label = reference(clips, experiment.labels)
         self.heard = max(HEARD, 2 * len(clips.labels) if experiment.labels else 0)
         self.lines, self.sounds = deque(maxlen=MEMORY), []
@@ -96,7 +96,7 @@ class Doctor(keras.callbacks.Callback):
         self.reported = {"figures": set(), "sounds": set()}
         if past is not None:
             self._remember(past)
-        self.figures = examine(self.log, **self.about) if self.lines else Diagnosis([])
+        self.figures = examine(self.log, **self.metadata) if self.lines else Diagnosis([])
         self.step = self.figures.step
 
 # %% ../../nbs/training/02_doctor.ipynb #441146c2
@@ -135,7 +135,7 @@ def on_train_batch_end(self: Doctor, batch, logs=None):
         )
     if self.step % EVERY == 0:
         self.lines.append({"step": self.step, **values})
-        self.figures = examine(self.log, **self.about)
+        self.figures = examine(self.log, **self.metadata)
         self.report(self.figures, "figures")
     logs["warnings"] = len(self.figures.warnings)
 
@@ -164,7 +164,7 @@ def hear(
     waves=None,  # what it makes, each label in turn; None: `HEARD` clips, or two of each label
 ):
     "Examine the sounds that a model makes now."
-    if not model.about.get("step"):
+    if not model.metadata.get("step"):
         return  # untrained: nothing to find out
     if waves is None:
         waves = model.generate(self.heard)

@@ -15,15 +15,22 @@ from fastcore.basics import patch
 
 from ..data.files import InputError, write_json
 from ..data.sources import load_clips
+from ..gan.experiment import Experiment, describe
 from ..gan.randomness import value_of
-from ..gan.trained_model import EXAMPLES_FILE, MODEL, load_examples, save_examples
+from audiosynth.gan.trained_model import (
+    EXAMPLES_FILE,
+    MODEL,
+    load_examples,
+    read_metadata,
+    save_examples,
+)
 from ..representations.learned_basis import basis_of
 from ..representations.registry import load_basis
 from .basis_losses import BASES, choose_basis
 from .basis_model import BasisModel, build_basis, held_out
 from .distribute import Team
-from .runs import Run, read_arrays, read_metadata
-from .train import check_length, on_disk, resume, run_metadata
+from .runs import Run
+from .train import check_length, disk_errors, resume
 
 # %% ../../nbs/training/05_learn_basis.ipynb #68c05864
 class TrainedBasis:
@@ -37,13 +44,13 @@ class TrainedBasis:
         about,  # dict: row, step, data, …
         examples,  # (n, samples), as 16 bits hold them
     ):
-        self.representation, self.about, self.examples = representation, about, examples
+        self.representation, self.metadata, self.examples = representation, about, examples
         self.rate = representation.rate
 
     def __repr__(self):
-        basis, row, step = self.representation, self.about.get("row"), self.about.get("step", 0)
+        basis, row, step = self.representation, self.metadata.get("row"), self.metadata.get("step", 0)
         shape = f"{basis.filters} filters of {basis.window} samples, {basis.hop} apart"
-        data = self.about.get("data")
+        data = self.metadata.get("data")
         return f"TrainedBasis: {row}, {step:,} updates on {data}; {shape}, at {self.rate} Hz"
 
     def generate(
@@ -66,7 +73,7 @@ def save(
     folder = Path(folder)
     self.representation.save(folder)
     save_examples(folder / EXAMPLES_FILE, self.examples)
-    write_json(folder / MODEL, {"format": 1, **self.about})
+    write_json(folder / MODEL, {"format": 1, **self.metadata})
 
 
 def reconstructed(
@@ -134,13 +141,16 @@ def train_basis(
     run, clips = Run(out), load_clips(data)
     changes = dict(filters=filters, batch=batch, learning_rate=learning_rate, frozen=frozen)
     chosen = choose_basis(row, **changes)
-    about = run_metadata(row, chosen, clips, data, seed) | {"kind": "basis"}
-    run.check(about)
+    metadata = describe(row, chosen, clips, data, seed) | {"kind": "basis"}
+    run.check(metadata)
     length = dict(steps=steps, minutes=minutes, step=step)
     saving = dict(save_every=save_every, save_minutes=save_minutes)
     watching = dict(callbacks=callbacks, quiet=quiet, say=say, load=load_trained)
-    with on_disk(out):
+    with disk_errors(out):
         model = build_basis(chosen, clips, seed=seed)
         if not run.metadata:
-            run.claim(about, model)
-        return resume(run, model, clips, about, team=Team(), **length, **saving, **watching)
+            run.claim(metadata, model)
+        experiment = Experiment(row, chosen, clips, seed)
+        batches = dict(batches=lambda: model.feed(clips, batch=chosen.batch, seed=seed))
+        options = length | saving | watching | batches
+        return resume(run, model, experiment, metadata, team=Team(), **options)

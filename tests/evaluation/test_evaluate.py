@@ -124,10 +124,10 @@ def test_what_there_is_to_know(clips):
 def test_the_classifier_knows_unheard_clips(clips, classifier):
     test = clips["labels"].where("test")
     predictions = classifier.classify(clips["labels"].waves(test))
-    assert classifier.about["accuracy"] > 0.8 and classifier.about["tested"] == len(test)
+    assert classifier.metadata["accuracy"] > 0.8 and classifier.metadata["tested"] == len(test)
     assert np.isclose(
         (predictions.log_p.argmax(1) == clips["labels"].label[test]).mean(),
-        classifier.about["accuracy"],
+        classifier.metadata["accuracy"],
     )
     assert (
         np.allclose(np.exp(predictions.log_p).sum(1), 1)
@@ -139,7 +139,7 @@ def test_the_classifier_knows_unheard_clips(clips, classifier):
 
 def test_notes_are_recognised(clips):
     found = train_classifier(clips["notes"], updates=150)
-    assert found.about["accuracy"] > 0.6  # F1; all keys always would have 0.1
+    assert found.metadata["accuracy"] > 0.6  # F1; all keys always would have 0.1
     assert np.allclose(np.exp(found.classify(clips["notes"].waves(np.arange(5))).log_p).sum(1), 1)
 
 

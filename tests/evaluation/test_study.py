@@ -117,7 +117,7 @@ def test_a_study_goes_on_at_the_row_it_was_stopped_in(tmp_path, monkeypatch):
         "measure_untrained",
         lambda experiment, *args, steps, **options: {
             "published": "",
-            "game": experiment.objective,
+            "game": experiment.row.objective,
             "before": 10.0,
             "coded": 1.0,
             "steps": steps + len(seen),

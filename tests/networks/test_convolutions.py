@@ -15,8 +15,7 @@ import tensorflow as tf
 from keras import layers
 
 from audiosynth.data.sources import load_clips
-from audiosynth.gan.build import build, fit_representation
-from audiosynth.gan.experiments import select_row
+from audiosynth.gan.experiment import resolve
 from audiosynth.gan.losses import gradient_penalty, interpolate
 from audiosynth.gan.trained_model import TrainedModel, load_model
 from audiosynth.networks import (
@@ -330,8 +329,7 @@ def test_mixed_precision_stays(kind):
 
 
 def small(row, clips):
-    representation = fit_representation(select_row(row, width=2, batch=2), clips)
-    return build(select_row(row, width=2, batch=2), clips, representation, seed=1)
+    return resolve(row, clips, seed=1, width=2, batch=2).fit().build()
 
 
 def packages(network):
@@ -359,7 +357,7 @@ def test_models_and_checkpoints_open_either_way(row, tmp_path, stock_networks, m
     read_checkpoint(tmp_path / "stock.npz", ours)
     about = {"row": row, "labels": []}
     for name, gan in (("stock", stock), ("ours", ours)):
-        TrainedModel(gan.averaged, gan.representation, about).save(tmp_path / name)
+        TrainedModel(gan.ema_generator, gan.representation, about).save(tmp_path / name)
     one, two = [load_model(tmp_path / name) for name in ("stock", "ours")]
     assert "audiosynth" in packages(two.generator)
     z = normal(3, 64).astype("float32")

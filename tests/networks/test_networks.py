@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 from audiosynth.data.sources import load_clips
-from audiosynth.gan.build import fit_critic_representations, fit_representation, networks_for
-from audiosynth.gan.experiments import ROWS
+from audiosynth.gan.experiment import Experiment, fit_representation
+from audiosynth.gan.rows import ROWS
 from audiosynth.networks.registry import NAMES_OF_0_1_0, critic, generator
 
 TOLERANCE = 1e-5  # relative, of the largest entry
@@ -35,18 +35,14 @@ PAPER = {
 }
 
 
-def networks(experiment):
+class WithNotes(Experiment):
+    states = 512  # of clips with notes, which the digits have not
+
+
+def networks(row):
     "The generator and the critics at the row's own width."
-    clips = load_clips("digits")
-    representation = fit_representation(experiment, clips)
-    made, critics = networks_for(
-        experiment,
-        representation,
-        fit_critic_representations(experiment, clips, representation),
-        10 if experiment.labels else 0,
-        512,
-    )
-    return [made, *(critic.critic for critic in critics)]
+    made, critics = WithNotes("", row, load_clips("digits")).fit().networks()
+    return [made, *(critic.network for critic in critics)]
 
 
 def shapes(experiments):

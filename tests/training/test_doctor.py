@@ -10,8 +10,9 @@ import scipy.stats
 
 from audiosynth.data.files import InputError
 from audiosynth.data.sources import load_clips
-from audiosynth.gan.build import build, dataset, fit_representation
-from audiosynth.gan.experiments import select_row
+from audiosynth.gan.batches import dataset
+from audiosynth.gan.experiment import resolve
+from audiosynth.gan.rows import select_row
 from audiosynth.gan.trained_model import TrainedModel
 from audiosynth.training.doctor import Diverged, Doctor, examine, last_good
 from audiosynth.training.log_symptoms import (
@@ -258,9 +259,9 @@ def test_a_short_log_is_too_short():
 
 def fitted(clips, steps, callbacks, **changes):
     "A `digit` trained beside a doctor."
-    experiment = select_row("digit", width=2, batch=2, **changes)
-    gan = build(experiment, clips, fit_representation(experiment, clips))
-    doctor = Doctor(experiment, clips, say=callbacks.append)
+    experiment = resolve("digit", clips, width=2, batch=2, **changes).fit()
+    gan = experiment.build()
+    doctor = Doctor(experiment.row, clips, say=callbacks.append)
     later = LogsSeen()
     return (
         experiment,
@@ -302,11 +303,11 @@ def test_a_run_beside_the_doctor(tmp_path):
     assert {k: v.tolist() for k, v in again.log.items()} == {
         k: v.tolist() for k, v in watching.log.items()
     }
-    gan.averaged.set_weights(
-        [0 * w for w in gan.averaged.get_weights()]
+    gan.ema_generator.set_weights(
+        [0 * w for w in gan.ema_generator.get_weights()]
     )  # now it always says the same
     watching.hear(
-        TrainedModel(gan.averaged, gan.representation, {"labels": clips.labels, "step": 5000})
+        TrainedModel(gan.ema_generator, gan.representation, {"labels": clips.labels, "step": 5000})
     )
     assert {f.name for f in watching.found.warnings} == {"mode collapse"} and len(said) == 1
 
