@@ -54,7 +54,6 @@ SOURCE_OPTIONS = (
 # %% ../nbs/cli.ipynb #cliPrep0
 def prepare_command(args):
     "Prepare a dataset."
-    from audiosynth.data import maestro, speech_commands  # noqa: F401, they add themselves
     from audiosynth.data.sources import prepare, summary
 
     options = {

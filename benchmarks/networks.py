@@ -143,8 +143,8 @@ def made(row, batch, width, samples, stock):
     import tensorflow as tf
 
     from audiosynth.gan import experiment
-    from audiosynth.gan.rows import select_row
     from audiosynth.gan.losses import OBJECTIVES
+    from audiosynth.gan.rows import select_row
     from audiosynth.networks import specgan, wavegan
 
     if stock:
@@ -426,7 +426,9 @@ class Process:
             **self.metadata,
             "clock_s": [m["clock_s"] for m in self.measured],
             "cpu_s": [m["cpu_s"] for m in self.measured],
-            "memory_mb": max([self.metadata["memory_mb"], *(m["memory_mb"] for m in self.measured)]),
+            "memory_mb": max(
+                [self.metadata["memory_mb"], *(m["memory_mb"] for m in self.measured)]
+            ),
         }
 
     def close(self):
@@ -593,7 +595,9 @@ def memory(way, args, done, keep):
     process = Process(way, "wave", args.memory_batch, args.width)
     process.close()
     done = [*done, process.result()]
-    print(f"  {way:<8} batch {args.memory_batch}: {process.metadata['memory_mb']:,.0f} MB", flush=True)
+    print(
+        f"  {way:<8} batch {args.memory_batch}: {process.metadata['memory_mb']:,.0f} MB", flush=True
+    )
     keep("memory")(done)
     return done
 

@@ -72,7 +72,9 @@ def main():
         ]
     names = sorted({*both[0], *both[1]})
     different = [
-        name for name in names if not all(name in b for b in both) or not same(*(b[name] for b in both))
+        name
+        for name in names
+        if not all(name in b for b in both) or not same(*(b[name] for b in both))
     ]
     for row in ["prepare", *rows]:
         mine = [name for name in names if name.startswith(row + "/")]

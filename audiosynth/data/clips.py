@@ -336,12 +336,3 @@ def streamed(
         .prefetch(ahead)
         .with_options(options)
     )
-
-# %% ../../nbs/data/01_clips.ipynb #d07ce39c
-def __getattr__(name):
-    "Names that moved to `audiosynth.data.clips_writer`."
-    if name not in ("ClipsWriter", "HEADER", "refuse_target"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from audiosynth.data import clips_writer
-
-    return getattr(clips_writer, name)

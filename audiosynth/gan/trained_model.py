@@ -19,6 +19,7 @@ from fastcore.basics import patch
 from ..data.clips import pcm16
 from ..data.files import InputError, write_json
 from .conditions import encode_condition, half_length
+from ..networks import registry  # noqa: F401, the layers that saved files name
 from ..representations.base import Representation
 from ..representations.registry import load_representation
 

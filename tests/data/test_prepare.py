@@ -19,7 +19,8 @@ import pytest
 import soundfile
 
 import audiosynth.data.sources  # noqa: F401, adds the row `folder`
-from audiosynth.data.clips import KEYS, Clips, ClipsWriter
+from audiosynth.data.clips import KEYS, Clips
+from audiosynth.data.clips_writer import ClipsWriter
 from audiosynth.data.cutting import Recording, _in_thread
 from audiosynth.data.files import InputError, sha256_of
 from audiosynth.data.prepare import SOURCES, Plan, prepare

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiosynth.data.clips import ClipsWriter, pcm16
+from audiosynth.data.clips import pcm16
+from audiosynth.data.clips_writer import ClipsWriter
 from audiosynth.data.files import InputError
 from audiosynth.data.sources import load_clips
 from audiosynth.evaluation import classifier as chapter

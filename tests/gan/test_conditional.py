@@ -16,7 +16,8 @@ import tensorflow as tf
 from test_scale_out import ended, ports
 
 from audiosynth import cli
-from audiosynth.data.clips import KEYS, Clips, ClipsWriter, pcm16
+from audiosynth.data.clips import KEYS, Clips, pcm16
+from audiosynth.data.clips_writer import ClipsWriter
 from audiosynth.data.files import InputError
 from audiosynth.data.midi import LOWEST
 from audiosynth.evaluation.condition_agreement import (

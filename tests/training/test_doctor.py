@@ -14,7 +14,7 @@ from audiosynth.gan.batches import dataset
 from audiosynth.gan.experiment import resolve
 from audiosynth.gan.rows import select_row
 from audiosynth.gan.trained_model import TrainedModel
-from audiosynth.training.doctor import Diverged, Doctor, examine, last_good
+from audiosynth.training.doctor import Diverged, Doctor, examine, restore_last_good
 from audiosynth.training.log_symptoms import (
     Diagnosis,
     Symptom,
@@ -306,7 +306,7 @@ def test_a_run_beside_the_doctor(tmp_path):
     gan.ema_generator.set_weights(
         [0 * w for w in gan.ema_generator.get_weights()]
     )  # now it always says the same
-    watching.hear(
+    watching.examine_sounds(
         TrainedModel(gan.ema_generator, gan.representation, {"labels": clips.labels, "step": 5000})
     )
     assert {f.name for f in watching.found.warnings} == {"mode collapse"} and len(said) == 1
@@ -327,9 +327,9 @@ def test_nan_stops_and_goes_back(tmp_path):
     gan.generator.weights[0].assign(gan.generator.weights[0] * np.nan)
     write_checkpoint(run.checkpoint(7), gan, 0.0)  # as something worse might have left it
     run.checkpoint(9).write_bytes(b"half")
-    assert last_good(run, gan) == 0 and all(
+    assert restore_last_good(run, gan) == 0 and all(
         np.array_equal(a, b) for a, b in zip(before, gan.generator.weights)
     )
     run.checkpoint(0).unlink()
     with pytest.raises(InputError, match="another folder"):
-        last_good(run, gan)
+        restore_last_good(run, gan)
