@@ -40,23 +40,24 @@ def encoded_and_decoded(model, waves):
 
 def metrics_of(waves, label, reference):
     "The figures of one set of clips that should say `label`."
-    heard, flat = (
-        reference.classifier.hear(waves),
-        lambda pictures: pictures.reshape(len(pictures), -1),
-    )
-    near, pictures = (
-        nearest(flat(heard.pictures), reference.flat),
-        diversity(reference.flat, reference.label),
-    )
+    found = reference.classifier.classify(waves)
+    spectrograms = flat(found.spectrograms)
+    near = nearest(spectrograms, reference.flat)
+    of_data = diversity(reference.flat, reference.label)
     return dict(
-        right=float((heard.log_p.argmax(1) == label).mean()),
-        sure=float(np.exp(heard.log_p[np.arange(len(label)), label]).mean()),
-        frechet=frechet(heard.embedding, reference.moments),
-        diversity=diversity(heard.embedding, label) / reference.spread,
-        picture_diversity=diversity(flat(heard.pictures), label) / pictures,
+        right=float((found.log_p.argmax(1) == label).mean()),
+        sure=float(np.exp(found.log_p[np.arange(len(label)), label]).mean()),
+        frechet=frechet(found.embedding, reference.moments),
+        diversity=diversity(found.embedding, label) / reference.spread,
+        spectrogram_diversity=diversity(spectrograms, label) / of_data,
         nearest=float(np.median(near)),
         copies=float((near < reference.close).mean()),
     )
+
+
+def flat(x):
+    "Everything of a clip in one row."
+    return x.reshape(len(x), -1)
 
 
 def main():

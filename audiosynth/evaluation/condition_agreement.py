@@ -157,7 +157,8 @@ def confusion(
     "Confusion matrix of labels. Raises `InputError` if model and classifier differ in labels."
     if not model.labels:
         raise InputError(
-            f"this model was not trained with labels, it {model.conditioned_on}; there is nothing to confuse"
+            f"this model was not trained with labels, it {model.conditioned_on}; "
+            "there is nothing to confuse"
         )
     if list(model.labels) != list(classifier.names):
         raise InputError(

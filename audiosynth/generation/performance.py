@@ -132,7 +132,8 @@ def render(
     """
     if model.condition != "midi":
         raise InputError(
-            f"this model cannot play notes, it {model.conditioned_on}; train a row with --condition midi"
+            f"this model cannot play notes, it {model.conditioned_on}; "
+            "train a row with --condition midi"
         )
     total = round((checked_performance(midi, say) + TAIL_S) * model.rate)
     return _pieces(model, midi, total, seed=seed, fade_s=fade_s, batch=batch)

@@ -160,7 +160,7 @@ def report(
 def examine_sounds(
     self: Doctor,
     model,  # a `TrainedModel`
-    waves=None,  # what it makes, each label in turn; None: `CLIPS_EXAMINED` clips, or two of each label
+    waves=None,  # its sounds, each label in turn; None: `clip_count` of them
 ):
     "Examine the sounds that a model makes now."
     if not model.metadata.get("step"):

@@ -13,7 +13,7 @@ import pretty_midi
 import pytest
 import soundfile as sf
 import tensorflow as tf
-from test_scale_out import ended, ports
+from test_distribute import ended, ports
 
 from audiosynth import cli
 from audiosynth.data.clips import KEYS, Clips, pcm16
@@ -527,9 +527,7 @@ def test_seams_and_scores():
     with pytest.raises(InputError, match="clips with notes"):
         note_agreement(np.zeros((1, SAMPLES)), roll)
     covered = np.zeros(100, int)
-    for k, window in enumerate(
-        condition_windows(np.arange(100, dtype="uint8").reshape(10, 10, 1), 7)
-    ):
+    for window in condition_windows(np.arange(100, dtype="uint8").reshape(10, 10, 1), 7):
         covered[window[10:, 0]] += 1
     assert covered.min() >= 1
 
