@@ -54,7 +54,8 @@ SOURCE_OPTIONS = (
 # %% ../nbs/cli.ipynb #cliPrep0
 def prepare_command(args):
     "Prepare a dataset."
-    from audiosynth.data.sources import prepare, summary
+    from audiosynth.data.prepare import summary
+    from audiosynth.data.sources import prepare
 
     options = {
         name: value

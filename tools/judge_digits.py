@@ -105,7 +105,7 @@ def main():
         s = scores[name] = metrics_of(waves, label, reference)
         print(
             f"{name:24}{s['right']:7.3f}{s['sure']:7.3f}{s['frechet']:8.2f}"
-            f"{s['diversity']:11.2f}{s['picture_diversity']:13.2f}"
+            f"{s['diversity']:11.2f}{s['spectrogram_diversity']:13.2f}"
             f"{s['nearest']:9.1f}{s['copies']:8.3f}",
             flush=True,
         )

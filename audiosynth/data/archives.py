@@ -365,12 +365,3 @@ def _folder(folder):
             if not name.startswith(".") and path.is_file():
                 found[path.relative_to(folder).as_posix()] = path
     return dict(sorted(found.items()))
-
-# %% ../../nbs/data/13_archives.ipynb #5326b76e
-def __getattr__(name):
-    "Names that moved to `audiosynth.data.downloads` and `audiosynth.data.files`."
-    if name not in ("cache", "fetch", "on_disk"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from audiosynth.data import downloads
-
-    return getattr(downloads, name)

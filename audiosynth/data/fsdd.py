@@ -9,11 +9,12 @@ __all__ = ['WORDS', 'FSDD_URL', 'FSDD_NAME', 'fsdd_splits', 'fsdd_plan']
 import re
 from pathlib import PurePosixPath
 
-from .archives import fetch, members
+from .archives import members
 from .cutting import Recording
-from .files import InputError, sha256_of
+from .downloads import fetch
+from .files import InputError, sha256_of, unknown
 from .folder import existing_path
-from .prepare import Plan, unknown
+from .prepare import Plan
 
 # %% ../../nbs/data/05_fsdd.ipynb #1e8d0e75
 WORDS = "zero one two three four five six seven eight nine".split()

@@ -16,14 +16,15 @@ from functools import partial
 
 import numpy as np
 
-from .archives import DamagedMember, contents, on_disk
+from .archives import DamagedMember, contents
 from .clips import SPLITS
 from .cutting import Recording
-from .files import InputError
+from .downloads import on_disk
+from .files import InputError, unknown
 from .folder import existing_path, trimming
 from .http import is_url
 from .midi import roll_of
-from .prepare import Plan, unknown
+from .prepare import Plan
 from .recordings import BadAudio
 
 # %% ../../nbs/data/07_maestro.ipynb #9849df78

@@ -12,15 +12,14 @@ from functools import partial
 from pathlib import Path
 
 import audiosynth
-from .archives import cache, fetch  # noqa: F401
 from .clips import SPLITS, Clips
 from .cutting import Busy, Recording
-from .files import InputError, sha256_of
+from .files import InputError, cache, sha256_of, unknown
 from .folder import folder_plan, tree  # noqa: F401
 from .fsdd import WORDS, fsdd_plan
 from .maestro import maestro_plan
 from .midi import roll_clips
-from .prepare import SOURCES, Plan, prepare, summary, unknown  # noqa: F401
+from .prepare import SOURCES, Plan, prepare
 from .speech_commands import speech_mnist_plan
 
 # %% ../../nbs/data/08_sources.ipynb #ce244811

@@ -17,14 +17,15 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from .archives import cache, fetch, members
+from .archives import members
 from .clips import SPLITS
 from .cutting import Recording
-from .files import InputError, sha256_of
+from .downloads import fetch
+from .files import InputError, cache, sha256_of, unknown
 from .folder import existing_path
 from .fsdd import WORDS
 from .http import is_url
-from .prepare import Plan, unknown
+from .prepare import Plan
 
 # %% ../../nbs/data/06_speech_commands.ipynb #c4d6290c
 QUIET_DB, FULL_DB = -40, -0.01  # of full scale

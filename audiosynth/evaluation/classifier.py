@@ -23,9 +23,8 @@ import tensorflow as tf
 from fastcore.basics import patch
 from keras import layers
 
-from ..data.archives import cache
 from ..data.clips import streamed
-from ..data.files import InputError
+from ..data.files import InputError, cache
 from ..data.midi import LOWEST, PEDAL
 from ..representations.magnitude import MelLogMagnitude
 

@@ -24,8 +24,9 @@ from tqdm import tqdm
 
 # %% ../../nbs/evaluation/05_evaluate.ipynb #f6617f39
 from ..data.files import InputError, write_json
+from ..data.folder import tree
 from ..data.recordings import BadAudio, blocks
-from ..data.sources import load_clips, tree
+from ..data.sources import load_clips
 from .classifier import classifier_for
 from audiosynth.evaluation.metrics import (
     BINS,
@@ -137,7 +138,7 @@ def sounds_of_run(
 # %% ../../nbs/evaluation/05_evaluate.ipynb #40147c81
 MOST_REAL, MOST_TEST = 5000, 2000  # training clips to compare with, test clips to score
 
-
+# %% ../../nbs/evaluation/05_evaluate.ipynb #433df49b
 @dataclass(eq=False)
 class RealClips:
     "Clips of a dataset: those to compare with, and those of the ceiling."

@@ -18,7 +18,7 @@ SEED_OFFSET = (
     2**32
 )  # from the seed that orders the clips to that of the generated clips' conditions
 
-
+# %% ../../nbs/gan/06_batches.ipynb #f4a527ad
 def batch_elements(
     clips,  # a dataset, `Clips`
     *,

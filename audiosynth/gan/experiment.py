@@ -76,7 +76,7 @@ def resolve(
     experiment.check()
     return experiment
 
-
+# %% ../../nbs/gan/07_experiment.ipynb #46201c0e
 @patch
 def check(self: Experiment):
     "Raise `InputError` if the dataset lacks the row's condition."
@@ -129,6 +129,8 @@ def fit_representation(
 
 # %% ../../nbs/gan/07_experiment.ipynb #e52ebfe8
 CRITICS = "critics"  # a run's folder of its critics' own representations
+
+
 CRITICS_0_1 = "hearing"  # its name in version 0.1.0
 
 
@@ -149,7 +151,7 @@ def fit(
     self.critic_representations = tuple(found)
     return self
 
-
+# %% ../../nbs/gan/07_experiment.ipynb #82e1ce3a
 @patch
 def _critic_representation(self: Experiment, spec, folder):
     "The fitted representation of a critic's input."
@@ -268,7 +270,7 @@ def build(
     gan.examples = example_conditions(self.clips, self.row.clip_condition)
     return gan
 
-
+# %% ../../nbs/gan/07_experiment.ipynb #fd7dc186
 @patch
 def _compiled(self: Experiment):
     "The GAN with its optimizers."
@@ -313,7 +315,7 @@ def metadata(
         "states": self.states,
     }
 
-
+# %% ../../nbs/gan/07_experiment.ipynb #4838a09c
 def describe(
     name,  # of the row
     row,  # a dataclass

@@ -226,7 +226,7 @@ def convert_for_critics(
         for each in self.critics
     ]
 
-
+# %% ../../nbs/gan/04_model.ipynb #8fd4aa54
 @patch
 def augment(
     self: GAN,
@@ -244,7 +244,7 @@ def augment(
     frames, bins = self.augmentation
     return shift_and_scale(x, key, frames=frames, bins=bins)
 
-
+# %% ../../nbs/gan/04_model.ipynb #8e32c33b
 @patch
 def score(
     self: GAN,
@@ -344,7 +344,7 @@ def critic_conditions(
         return [self.encode_condition_for(i + 1, raw_condition)]
     return conditions
 
-
+# %% ../../nbs/gan/04_model.ipynb #5a7c164d
 @patch
 def critic_update(
     self: GAN,
@@ -385,7 +385,7 @@ def generator_update(
     apply_gradients(self.optimizer, gradients, self.generator.trainable_variables)
     return {"generator_loss": loss, "generator_gradient": tf.linalg.global_norm(gradients)}
 
-
+# %% ../../nbs/gan/04_model.ipynb #5d047915
 @patch
 def ema_update(self: GAN):
     "Move the averaged weights towards the generator's."

@@ -171,7 +171,7 @@ def select_row(
         weight = OBJECTIVES[objective].penalty_weight
     return replace(found, **{"penalty_weight": weight, **changes})
 
-
+# %% ../../nbs/gan/05_rows.ipynb #b685beb2
 def condition_fields(
     name,  # of the row
     row,  # a `Row`
@@ -196,9 +196,11 @@ FIELDS_0_1 = {
     "shift": "augmentation",
     "average": "ema_decay",
 }
+
+
 NETWORKS_0_1 = {"folded": "compact"}
 
-
+# %% ../../nbs/gan/05_rows.ipynb #dc6526f5
 def row_from(
     kind,  # a dataclass: `Row`, or the row of another table
     stored,  # a dict of fields, as `experiment.json` holds it

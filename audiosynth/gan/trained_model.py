@@ -26,7 +26,7 @@ from ..representations.registry import load_representation
 # %% ../../nbs/gan/08_trained_model.ipynb #43533601
 MODEL, EXAMPLES_FILE = "model.json", "examples.npz"
 
-
+# %% ../../nbs/gan/08_trained_model.ipynb #62371556
 class TrainedModel:
     """A generator with its representation: random numbers in, sound out.
 
@@ -139,7 +139,7 @@ def inputs(
         conditions = self.examples[np.arange(len(z)) % len(self.examples)]
     return [z, self.encode_conditions(conditions, len(z))]
 
-
+# %% ../../nbs/gan/08_trained_model.ipynb #b1e10463
 @patch(as_prop=True)
 def conditioned_on(self: TrainedModel):
     "For messages: what the model takes beside random numbers."
@@ -175,7 +175,7 @@ def encode_conditions(
     past = half_length(self.representation) if self.condition == "previous" else None
     return encode_condition(conditions, past).numpy()
 
-
+# %% ../../nbs/gan/08_trained_model.ipynb #52f1c35d
 @patch
 def decode(
     self: TrainedModel,
@@ -276,7 +276,7 @@ def load_model(folder: str | Path) -> TrainedModel:
     examples = load_examples(folder / EXAMPLES_FILE) if metadata.get("condition") else None
     return TrainedModel(network, load_representation(folder), metadata, examples)
 
-
+# %% ../../nbs/gan/08_trained_model.ipynb #08b60207
 def _load_generator(path):
     "The Keras model in a file. `InputError` if it cannot be loaded."
     try:

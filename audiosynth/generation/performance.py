@@ -48,7 +48,7 @@ def condition_windows(
         yield np.pad(kept, ((0, 2 * states - len(kept)), (0, 0)))
         kept = kept[hop:]
 
-
+# %% ../../nbs/generation/02_performance.ipynb #caf749ee
 def crossfade(
     clips,  # iterable of (samples,), one after another
     fade,  # samples by which two of them overlap
@@ -92,7 +92,7 @@ def checked_performance(
 # %% ../../nbs/generation/02_performance.ipynb #2c2fcd5a
 TAIL_S = 1.0  # after the last note ends, seconds
 
-
+# %% ../../nbs/generation/02_performance.ipynb #de661cf9
 def render(
     model: TrainedModel,
     midi: str | Path | bytes,
@@ -280,7 +280,7 @@ def add(self: PianoRollPanel):
     self.notes.append(self.edited_note)
     self.draw()
 
-
+# %% ../../nbs/generation/02_performance.ipynb #8e20dadc
 @patch
 def remove(self: PianoRollPanel):
     "Remove the chosen note."

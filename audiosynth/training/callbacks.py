@@ -27,9 +27,11 @@ from .runs import write_checkpoint
 
 # %% ../../nbs/training/05_callbacks.ipynb #4917a249
 KEPT = 12  # checkpoints
+
+
 SAMPLES = 10  # clips at every checkpoint
 
-
+# %% ../../nbs/training/05_callbacks.ipynb #f01b8b59
 class Checkpointer(keras.callbacks.Callback):
     "Writes checkpoints, sounds and the model."
 
@@ -111,7 +113,7 @@ def write_samples(
 # %% ../../nbs/training/05_callbacks.ipynb #b91d69c3
 LOGGED = 10  # updates from one line of the log to the next
 
-
+# %% ../../nbs/training/05_callbacks.ipynb #4f033d43
 class Log(keras.callbacks.Callback):
     "Writes `log.csv` and TensorBoard's events."
 
@@ -145,7 +147,7 @@ class Log(keras.callbacks.Callback):
             for name, value in logs.items():
                 tf.summary.scalar(name, number(value))
 
-
+# %% ../../nbs/training/05_callbacks.ipynb #17263a7d
 def number(
     value,  # a scalar, or an array of one
 ):  # a float

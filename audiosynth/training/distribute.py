@@ -94,7 +94,7 @@ def _workers():
         ) from error
     return Team(strategy, task["index"], len(hosts))
 
-
+# %% ../../nbs/training/10_distribute.ipynb #7d778891
 def first_line(
     error,  # an exception of TensorFlow
 ):  # at most 200 characters

@@ -98,7 +98,7 @@ def read_arrays(
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise Damaged(f"{path}: damaged checkpoint ({error})") from error
 
-
+# %% ../../nbs/training/01_runs.ipynb #e3ec85a1
 def read_checkpoint(
     path,  # of a checkpoint
     gan,  # a `GAN`, or another model with `groups`
@@ -127,7 +127,7 @@ def row_in(
     "The row of a run, also of a run of version 0.1.0."
     return row_from(KINDS[metadata.get("kind", "gan")], metadata["experiment"])
 
-
+# %% ../../nbs/training/01_runs.ipynb #d6817265
 class Run:
     """The folder of one training.
 
@@ -185,7 +185,7 @@ def check(
             f"not {now[different]}; choose another folder, or give the same option"
         )
 
-
+# %% ../../nbs/training/01_runs.ipynb #939d4725
 def _flat(metadata):
     "The fields to compare; a field that is younger than the run has its default."
     row, manifest = metadata["row"], metadata["data"]["manifest"]
@@ -238,7 +238,7 @@ def restore(
                 path.rename(path.with_suffix(".damaged"))
     return 0.0
 
-
+# %% ../../nbs/training/01_runs.ipynb #1317c80e
 @patch
 def _check_kept(self: Run, step):
     "Raise `InputError` if there is no checkpoint of a step."

@@ -149,7 +149,7 @@ def check_length(
             raise InputError(f"{name} {value}: must be more than 0")
     return default if minutes is None and steps is None else steps
 
-
+# %% ../../nbs/training/06_train.ipynb #a3e966a8
 @contextmanager
 def disk_errors(
     out,  # a run's folder
@@ -169,7 +169,7 @@ def disk_errors(
 # %% ../../nbs/training/06_train.ipynb #0008a9a7
 MOST = 0.9  # of the minutes: a finished run that had less goes on
 
-
+# %% ../../nbs/training/06_train.ipynb #15cd09bf
 def resume(
     run,  # a `Run`, claimed
     gan,  # a `GAN` or another model; is set to the checkpoint
@@ -241,7 +241,7 @@ def _updates_left(gan, steps, minutes, seconds):
     total = int(value_of(gan.total))
     return total - step if total else None
 
-
+# %% ../../nbs/training/06_train.ipynb #ae77a70e
 def callbacks_for(
     run,  # a `Run`
     gan,  # a `GAN` or another model
@@ -305,7 +305,7 @@ def fit_run(
             "same command again"
         ) from error
 
-
+# %% ../../nbs/training/06_train.ipynb #99b73913
 def _fit(gan, data, watchers, left):
     "Keras's `fit`; the progress bar's line ends before anything is said."
     steps = left or 2**31

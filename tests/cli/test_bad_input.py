@@ -18,8 +18,9 @@ import soundfile
 
 from audiosynth.data.clips import Clips
 from audiosynth.data.cutting import unfinished
+from audiosynth.data.downloads import fetch
 from audiosynth.data.files import InputError
-from audiosynth.data.sources import fetch, load_clips, prepare
+from audiosynth.data.sources import load_clips, prepare
 
 TONE = 0.4 * np.sin(2 * np.pi * 440 * np.arange(20000) / 16000)
 
@@ -262,8 +263,8 @@ def test_downloads(tmp_path, monkeypatch):
 
 FULL = """
 import resource, sys
-from audiosynth.datasets import DiskFull
-from audiosynth.sources import prepare
+from audiosynth.data.files import DiskFull
+from audiosynth.data.sources import prepare
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try: prepare("folder", sys.argv[2], from_=sys.argv[1], workers=int(sys.argv[3]))
 except DiskFull as e: print(e); sys.exit(2)
@@ -342,7 +343,7 @@ def test_no_permission():
 
 
 def test_two_processes_open_an_embedded_set_at_once(tmp_path):
-    code = "from audiosynth.sources import load_clips; print(len(load_clips('piano')))"
+    code = "from audiosynth.data.sources import load_clips; print(len(load_clips('piano')))"
     environment = os.environ | {"AUDIOSYNTH_CACHE": str(tmp_path)}
     both = [
         subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)

@@ -11,8 +11,9 @@ import pytest
 import soundfile
 
 from audiosynth.data import http as web
-from audiosynth.data.archives import contents, on_disk
+from audiosynth.data.archives import contents
 from audiosynth.data.check import check_dataset
+from audiosynth.data.downloads import on_disk
 from audiosynth.data.files import InputError
 from audiosynth.data.http import RangeServer
 from audiosynth.data.maestro import Piece, choose_pieces

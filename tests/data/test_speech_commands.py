@@ -14,7 +14,8 @@ from audiosynth.data import speech_commands as speech_mnist
 from audiosynth.data.files import InputError
 from audiosynth.data.fsdd import WORDS
 from audiosynth.data.http import RangeServer
-from audiosynth.data.sources import prepare, summary
+from audiosynth.data.prepare import summary
+from audiosynth.data.sources import prepare
 from audiosynth.data.speech_commands import oddity, official_splits
 from conftest import unpacked
 
