@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-"What the tests share: the project's folder, a local server, and a headless browser that notes what goes wrong."
+"What the tests share: the project's folder, a local server, and a browser that notes faults."
 
 import os
 import shutil
@@ -77,7 +77,7 @@ def browser():
 
 @pytest.fixture
 def page(browser):
-    "A new page; `page.faults` collects console errors, failed requests and requests that are not local."
+    "A new page; `page.faults` collects errors, failed requests and those that are not local."
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.faults = faults = []

@@ -318,12 +318,15 @@ def test_no_permission():
         files(sound / "closed", {"b.wav": encoded()})
         (sound / "secret.wav").chmod(0)
         (sound / "closed").chmod(0)
-        run = lambda *to: subprocess.run(
-            [sys.executable, "-c", DENIED, *map(str, to)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+
+        def run(*to):
+            return subprocess.run(
+                [sys.executable, "-c", DENIED, *map(str, to)],
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+
         done = run(sound, place / "out")
         assert done.returncode == 0 and "secret.wav" in done.stdout and "closed" in done.stdout, (
             done.stderr
