@@ -262,8 +262,8 @@ def test_downloads(tmp_path, monkeypatch):
 
 FULL = """
 import resource, sys
-from audiosynth.datasets import DiskFull
-from audiosynth.sources import prepare
+from audiosynth.data.files import DiskFull
+from audiosynth.data.sources import prepare
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try: prepare("folder", sys.argv[2], from_=sys.argv[1], workers=int(sys.argv[3]))
 except DiskFull as e: print(e); sys.exit(2)
@@ -346,7 +346,7 @@ def test_no_permission():
 
 
 def test_two_processes_open_an_embedded_set_at_once(tmp_path):
-    code = "from audiosynth.sources import load_clips; print(len(load_clips('piano')))"
+    code = "from audiosynth.data.sources import load_clips; print(len(load_clips('piano')))"
     environment = os.environ | {"AUDIOSYNTH_CACHE": str(tmp_path)}
     both = [
         subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
