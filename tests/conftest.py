@@ -77,7 +77,7 @@ def browser():
 
 @pytest.fixture
 def page(browser):
-    "A new page; `page.faults` collects console errors, failed and non-local requests."
+    "A new page; `page.faults` collects errors, failed requests and those that are not local."
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.faults = faults = []

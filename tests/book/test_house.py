@@ -113,6 +113,16 @@ def test_a_chapter_imports_earlier_chapters_or_the_engine_room(graph):
     assert not wrong, "\n".join(wrong)
 
 
+def test_links_between_chapters_lead_to_chapters():
+    broken = []
+    for path in sorted(book.NBS.rglob("*.ipynb")):
+        if ".ipynb_checkpoints" not in path.parts:
+            for link in re.findall(r"\]\(([\w./]+\.ipynb)[#)]", path.read_text()):
+                if not (path.parent / link).exists():
+                    broken.append(f"{path.relative_to(book.NBS)}: {link}")
+    assert not broken, "\n".join(broken)
+
+
 # ---- layout
 
 

@@ -159,7 +159,9 @@ def names_of(module):
         [],
     )
     defined = {n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
-    return [name for name in named if name in defined], [n for n in named if n not in defined]
+    elsewhere = {a.name for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    own = [name for name in named if name not in elsewhere]
+    return [name for name in own if name in defined], [n for n in own if n not in defined]
 
 
 def exporting():

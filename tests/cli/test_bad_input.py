@@ -321,8 +321,12 @@ def test_no_permission():
         (sound / "closed").chmod(0)
 
         def run(*to):
-            command = [sys.executable, "-c", DENIED, *map(str, to)]
-            return subprocess.run(command, capture_output=True, text=True, timeout=120)
+            return subprocess.run(
+                [sys.executable, "-c", DENIED, *map(str, to)],
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
 
         done = run(sound, place / "out")
         assert done.returncode == 0 and "secret.wav" in done.stdout and "closed" in done.stdout, (
