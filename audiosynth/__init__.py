@@ -1,7 +1,7 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 """Generate audio with GANs, in the representation of sound that you choose.
 
-audio file → clips → representation → GAN → waveform → evaluation: each arrow is a function here,
+audio file → clips → representation → GAN → waveform → evaluation: each arrow is a function,
 and each name below is explained in a chapter of the book. Five lines of use:
 
     import audiosynth
@@ -9,7 +9,7 @@ and each name below is explained in a chapter of the book. Five lines of use:
     clips = audiosynth.load_clips("digits")  # spoken digits that ship with the package
     model = audiosynth.train("digit", "digits", "runs/digit", minutes=10)
     waves = model.generate(8, seed=1, label="seven")  # (8, samples) float32, −1..1
-    audiosynth.player(waves[0], model.rate)  # in a notebook: play it
+    audiosynth.player(waves[0], rate=model.rate)  # in a notebook: play it
     scores = audiosynth.evaluate(["runs/digit"], "digits", "scores")
 
 The same from a shell: `audiosynth --help`, or `python -m audiosynth --help`. Importing this module

@@ -71,14 +71,14 @@ NAMES = {
     "noise": "noisy_picture=noisy_spectrogram",
     "gan_tts": "NETWORKS",
     "networks": (
-        "BackToFront BatchDeviation=MinibatchDeviation DOUBLINGS Fold=SpaceToDepth KERNEL "
-        "LATENT LAYERS Modulate ROLL_CHANNELS SIDE SLOPE STRIDE TAPS Unfold=DepthToSpace "
-        "WIDTH beside=concatenate_condition channels_of critic_outputs "
+        "BackToFront=ReverseAndPad BatchDeviation=MinibatchDeviation Fold=SpaceToDepth "
+        "LATENT LAYERS Modulate ROLL_CHANNELS SLOPE STRIDE Unfold=DepthToSpace "
+        "WIDTH beside=concatenate_condition channels_of=layer_channels critic_outputs "
         "fitting=default_network folded_critic=compact_critic "
-        "folded_generator=compact_generator given_features=condition_features "
-        "given_input=condition_input image_critic=specgan_critic "
+        "folded_generator=compact_generator given_features=condition_branch "
+        "given_input=condition_branch image_critic=specgan_critic "
         "image_generator=specgan_generator latent_inputs nearest=look_up past_features "
-        "roll_features start_of wave_critic=wavegan_critic wave_generator=wavegan_generator"
+        "roll_features start_of=start_size wave_critic=wavegan_critic wave_generator=wavegan_generator"
     ),
     "gan": (
         "ALPHA FAKE=GENERATED FLOOR GAMES=OBJECTIVES Game=Objective LABEL Listener=Critic "
