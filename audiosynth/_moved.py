@@ -78,7 +78,8 @@ NAMES = {
         "folded_generator=compact_generator given_features=condition_branch "
         "given_input=condition_branch image_critic=specgan_critic "
         "image_generator=specgan_generator latent_inputs nearest=look_up past_features "
-        "roll_features start_of=start_size wave_critic=wavegan_critic wave_generator=wavegan_generator"
+        "roll_features start_of=start_size wave_critic=wavegan_critic "
+        "wave_generator=wavegan_generator"
     ),
     "gan": (
         "ALPHA FAKE=GENERATED FLOOR GAMES=OBJECTIVES Game=Objective LABEL Listener=Critic "

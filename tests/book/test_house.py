@@ -32,6 +32,12 @@ LONG_CELLS = [
     "def evaluate(\n",
     "def listening_test(\n",
     "def robustness(\n",
+    "class Representation:",
+    "class RealClips:",
+    "class Reference(RealClips):",
+    "class HeldOutDistance:",
+    "def score_predictions(\n",
+    "def write_test(\n",
     "def prepare(\n",
     '"digit": Row(',
 ]
