@@ -544,7 +544,7 @@ def evaluate(
         scores = score_sounds(
             sounds.waves, reference, labels=sounds.labels, opinions=opinions, seed=seed
         )
-        result["rows"][name] = {"n": len(sounds.waves), "about": sounds.metadata, "scores": scores}
+        result["rows"][name] = {"n": len(sounds.waves), "about": sounds.about, "scores": scores}
     return write_scores(result, out)
 
 # %% ../../nbs/evaluation/05_evaluate.ipynb #e54353f1

@@ -348,7 +348,7 @@ def listening_test(
     made, about = _anchors(real, data, seed)
     for name, run in tqdm([*zip(names_of(runs), runs)], unit="run", disable=quiet):
         sounds = sounds_of_run(run, len(real), clips=clips, seed=seed, step=step)
-        made[name], about[name] = _enough(run, sounds.waves, len(real)), sounds.metadata
+        made[name], about[name] = _enough(run, sounds.waves, len(real)), sounds.about
     made = {name: sequences(waves, rate=clips.rate) for name, waves in made.items()}
     made, level = match_loudness(made, rate=clips.rate) if match else (made, None)
     options = dict(modes=modes, repeats=min(repeats, items), title=title, seed=seed)

@@ -30,9 +30,12 @@ def run(path, said):
     os.environ["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
     )
+    from joblib.externals.loky import get_reusable_executor
     from nbdev.test import test_nb
 
-    sys.exit(not test_nb(path, basepath=ROOT)[0])
+    passed, _ = test_nb(path, basepath=ROOT)
+    get_reusable_executor().shutdown(kill_workers=True)  # idle, they would be waited for: 300 s
+    sys.exit(not passed)
 
 
 @pytest.mark.parametrize(

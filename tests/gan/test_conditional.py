@@ -312,6 +312,7 @@ def test_a_run_from_before_there_were_conditions_goes_on(trained, clips):
     path = trained / "label" / "experiment.json"
     about = json.loads(path.read_text())
     about["experiment"].pop("condition")
+    about["experiment"]["labels"] = True  # as 0.1.0 said it
     about.pop("condition")
     about.pop("states")
     path.write_text(json.dumps(about))
@@ -412,15 +413,15 @@ def test_files_without_notes_are_refused(content, why, trained, tmp_path):
 
 
 def test_models_that_were_not_trained_for_it_are_refused(trained, tmp_path):
-    with pytest.raises(InputError, match="cannot play notes, it is told the sound before"):
+    with pytest.raises(InputError, match="cannot play notes, it takes the sound before"):
         render(load_model(trained / "previous"), tmp_path / "x.mid")
-    with pytest.raises(InputError, match="cannot go on.*it is told notes"):
+    with pytest.raises(InputError, match="cannot go on.*it takes notes"):
         babble(load_model(trained / "midi"), 1)
     with pytest.raises(InputError, match="seconds"):
         babble(load_model(trained / "previous"), 0)
     with pytest.raises(InputError, match="not trained with labels"):
         confusion(load_model(trained / "midi"), None)
-    with pytest.raises(InputError, match="takes no notice of the past, it is told notes"):
+    with pytest.raises(InputError, match="takes no notice of the past, it takes notes"):
         past_agreement(load_model(trained / "midi"), None, [0], [1])
 
 
@@ -469,7 +470,7 @@ def test_the_command_line(audiosynth, trained, clips, tmp_path):
         json.loads((tmp_path / "babble.json").read_text())
     ) == {"made", "real"}
     for words, why in (
-        (("babble", trained / "midi", "--out", tmp_path / "b.wav"), "told notes"),
+        (("babble", trained / "midi", "--out", tmp_path / "b.wav"), "takes notes"),
         (("generate", trained / "previous", "--midi", file), "cannot play notes"),
         (
             ("train", "wave_mag_midi", "--data", "digits", "--out", tmp_path / "run"),
@@ -543,7 +544,7 @@ def test_real_notes_agree_and_shuffled_ones_do_not(clips):
     )
 
 
-def test_the_past_is_told_from_anothers(trained, clips):
+def test_the_past_is_distinguished_from_anothers(trained, clips):
     "A model that is told its own past twice cannot be; nor is there anything to say of no clips."
     model, rows = load_model(trained / "previous"), np.flatnonzero(clips.previous >= 0)
     assert (

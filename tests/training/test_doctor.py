@@ -293,7 +293,7 @@ def test_a_run_beside_the_doctor(tmp_path):
     fit()
     assert [seen["warnings"] for seen in later.seen] == [0] * 30 and said == []
     again = Doctor(
-        experiment,
+        experiment.row,
         clips,
         {k: v[:2] for k, v in watching.log.items()} | {"warnings": np.zeros(2)},
         say=said.append,
