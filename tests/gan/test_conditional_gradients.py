@@ -126,7 +126,7 @@ def conditioned(request, clips):  # noqa: F811
 
 def of_the_trainer(gan, i, real, fake, alpha, way=lambda losses: losses):  # in a graph, or not
     "Loss and gradients as the trainer computes them."
-    _, loss, _, *gradients = way(lambda: gan.critic_gradients(i, real, fake, alpha, True))()
+    _, loss, _, *gradients = way(lambda: gan._critic_gradients(i, real, fake, alpha, True))()
     return [loss, *gradients]
 
 
