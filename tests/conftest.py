@@ -75,36 +75,45 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture
-def page(browser):
-    "A new page; `page.faults` collects errors, failed requests and those that are not local."
+def is_local(address):
+    "Does a request stay on this machine?"
+    address = urlparse(address)
+    web = address.scheme in ("http", "https", "ws", "wss")
+    return not web or address.hostname in ("127.0.0.1", "localhost")
+
+
+@contextmanager
+def new_page(browser):
+    "A page; `page.faults` collects errors, failed requests and those that are not local."
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.faults = faults = []
 
     def on_request(request):
-        address = urlparse(request.url)
-        if address.scheme in ("http", "https", "ws", "wss") and address.hostname not in (
-            "127.0.0.1",
-            "localhost",
-        ):
+        if not is_local(request.url):
             faults.append(f"not local: {request.url[:200]}")
+
+    def on_message(message):
+        if message.type == "error":
+            faults.append(f"console: {message.text}")
+
+    def on_response(response):
+        if response.status >= 400:
+            faults.append(f"{response.status}: {response.url[:200]}")
 
     context.on("request", on_request)
     page.on("websocket", on_request)
-    page.on(
-        "console",
-        lambda message: (
-            faults.append(f"console: {message.text}") if message.type == "error" else None
-        ),
-    )
+    page.on("console", on_message)
     page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-    page.on(
-        "response",
-        lambda r: faults.append(f"{r.status}: {r.url[:200]}") if r.status >= 400 else None,
-    )
+    page.on("response", on_response)
     yield page
     context.close()
+
+
+@pytest.fixture
+def page(browser):
+    with new_page(browser) as page:
+        yield page
 
 
 def time_moves(page, audio):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from test_notebooks import NOTEBOOKS
+from chapters import NOTEBOOKS
 
 from conftest import ROOT
 
@@ -85,6 +85,12 @@ def test_notebook_was_run(path):
         if output["output_type"] == "error" or output.get("name") == "stderr"
     ]
     assert not wrong, f"stored errors or warnings: {str(wrong)[:2000]}"
+
+
+def test_every_notebook_is_run_by_a_test():
+    parts = {path.parent.name for path in NOTEBOOKS} - {"nbs", "start"}  # these two: tests/book
+    missing = [p for p in parts if not (ROOT / "tests" / p / f"test_{p}_chapters.py").exists()]
+    assert not missing
 
 
 def test_kernel_is_the_ordinary_one():

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import audiosynth
-from conftest import ROOT, serve, time_moves
+from conftest import ROOT, new_page, serve, time_moves
 
 sys.path.insert(0, str(ROOT / "docs"))
 import book  # noqa: E402
@@ -63,19 +63,54 @@ CUT = """[...document.querySelectorAll('div.cell_input pre')]
     .filter(line => line.length <= 100)"""
 
 
-def test_pages_open_without_a_fault(site, page):
-    for name in pages():
-        page.goto(f"{site}/{name}")
-        page.wait_for_load_state("networkidle")
-        assert page.locator("article h1, .bd-article h1").first.inner_text(), name
-        assert not page.locator("mjx-merror").count(), f"{name}: a formula MathJax cannot read"
-        stuck = page.evaluate(
-            "[...document.images].filter(i => !i.complete || !i.naturalWidth)"
-            ".map(i => i.src.slice(0, 80))"
-        )
-        assert not stuck, name
-        assert not page.evaluate(CUT), f"{name}: lines of at most 100 columns are cut off"
-    assert not page.faults
+BROKEN_IMAGES = """[...document.images].filter(i => !i.complete || !i.naturalWidth)
+    .map(i => i.src.slice(0, 80))"""
+SILENT_PLAYERS = """async () => {
+    const ready = audio => new Promise(done => {
+        if (audio.duration > 0) return done(true);
+        audio.addEventListener('loadedmetadata', () => done(audio.duration > 0));
+        audio.addEventListener('error', () => done(false));
+        setTimeout(() => done(audio.duration > 0), 10000);
+        audio.preload = 'metadata'; audio.load();
+    });
+    const players = [...document.querySelectorAll('audio')];
+    const good = await Promise.all(players.map(ready));
+    return good.filter(ok => !ok).length;
+}"""
+
+
+@pytest.fixture(scope="module")
+def visited(site, browser):
+    "What a browser finds on every page, {name: {what: found}}; each page is opened once."
+    found = {}
+    with new_page(browser) as page:
+        for name in pages():
+            page.goto(f"{site}/{name}")
+            page.wait_for_load_state("networkidle")
+            found[name] = {
+                "title": page.locator("article h1, .bd-article h1").first.inner_text(),
+                "formulas": page.locator("mjx-merror").count(),
+                "images": page.evaluate(BROKEN_IMAGES),
+                "cut": page.evaluate(CUT),
+                "silent": page.evaluate(SILENT_PLAYERS),
+                "faults": list(page.faults),
+            }
+            page.faults.clear()
+    return found
+
+
+def test_pages_open_without_a_fault(visited):
+    for name, found in visited.items():
+        assert found["title"], name
+        assert not found["formulas"], f"{name}: a formula MathJax cannot read"
+        assert not found["images"], name
+        assert not found["cut"], f"{name}: lines of at most 100 columns are cut off"
+        assert not found["faults"], name
+
+
+def test_every_player_can_be_decoded(visited):
+    bad = {name: found["silent"] for name, found in visited.items() if found["silent"]}
+    assert not bad, f"players that cannot be played: {bad}"
 
 
 def test_a_player_plays(site, page):
@@ -88,24 +123,6 @@ def test_a_player_plays(site, page):
     else:
         pytest.fail("no page has a player")
     assert not page.faults
-
-
-def test_every_player_can_be_decoded(site, page):
-    for name in pages():
-        page.goto(f"{site}/{name}")
-        bad = page.evaluate("""async () => {
-            const ready = audio => new Promise(done => {
-                if (audio.duration > 0) return done(true);
-                audio.addEventListener('loadedmetadata', () => done(audio.duration > 0));
-                audio.addEventListener('error', () => done(false));
-                setTimeout(() => done(audio.duration > 0), 10000);
-                audio.preload = 'metadata'; audio.load();
-            });
-            const players = [...document.querySelectorAll('audio')];
-            const good = await Promise.all(players.map(ready));
-            return good.filter(ok => !ok).length;
-        }""")
-        assert bad == 0, f"{name}: {bad} players cannot be played"
 
 
 def test_search_finds_a_chapter(site, page):

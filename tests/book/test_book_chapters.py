@@ -1,0 +1,9 @@
+# Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
+"The home page, the start, and the chapters at the top run from top to bottom."
+
+from chapters import check, of_parts
+
+
+@of_parts(".", "start")
+def test_notebook_runs(path, tmp_path):
+    check(path, tmp_path)
