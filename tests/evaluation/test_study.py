@@ -52,7 +52,7 @@ def test_the_distance_of_other_sounds_is_greater():
 
 
 class Done:
-    about, ms = {"step": 50}, (200.0, 300.0)
+    metadata, ms = {"step": 50}, (200.0, 300.0)
 
 
 @pytest.mark.parametrize(

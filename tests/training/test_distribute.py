@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -29,6 +30,7 @@ SMALL = dict(width=2, batch=4, save_every=2, quiet=True)
 WORKER = f"""
 import json, sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -279,8 +281,9 @@ def test_what_cannot_be_shared_out_is_refused(tmp_path):
     class Three:
         num_replicas_in_sync = 3
 
+    four = SimpleNamespace(clips=None, row=SimpleNamespace(batch=4))
     with pytest.raises(InputError, match="batch 4: does not divide"):
-        Team(Three()).batches(None, None, batch=4)
+        Team(Three()).batches(four, None)
     assert not (tmp_path / "run").exists()
 
 
