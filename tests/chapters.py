@@ -36,11 +36,16 @@ def of_parts(*parts):
     return pytest.mark.parametrize("path", found, ids=name)
 
 
+def redirect(files):
+    "What goes to some streams of this process and of its children goes to files instead."
+    opened = {path: open(path, "w") for path in set(files.values())}
+    for stream, path in files.items():
+        os.dup2(opened[path].fileno(), stream.fileno())
+
+
 def run(path, said):
     "In the new process: all that it and its children print goes to the file `said`."
-    with open(said, "w") as file:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(file.fileno(), stream.fileno())
+    redirect({sys.stdout: said, sys.stderr: said})
     os.chdir(ROOT)
     os.environ["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])

@@ -27,6 +27,8 @@ FLAGS = [
 ]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+for threads in ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")  # a worker has one core; more would wait for each other
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

@@ -13,7 +13,7 @@ from .randomness import replica_slice
 # %% ../../nbs/gan/02_augmentation.ipynb #1e7fd0d7
 FLOOR = -1.0  # silence in a normalised spectrogram
 
-
+# %% ../../nbs/gan/02_augmentation.ipynb #8fce8572
 def shift_and_scale(
     x,  # (batch, frames, bins, channels), −1..1
     key,  # of `random_key`
@@ -21,9 +21,11 @@ def shift_and_scale(
     frames,  # the largest shift in time
     bins,  # the largest shift in frequency
     gain=0.1,  # the largest change of the height above silence, as a share of it
+    constant=0,  # channels at the end that are the same everywhere, such as a level
 ):  # (batch, frames, bins, channels)
     "Shift every spectrogram by its own random number of frames and bins; scale its height."
-    above, batch = x - FLOOR, tf.shape(x)[0]
+    shifted = x.shape[-1] - constant
+    above, batch = x[..., :shifted] - FLOOR, tf.shape(x)[0]
     for axis, most, form in ((1, frames, "bij,bjwc->biwc"), (2, bins, "bij,bhjc->bhic")):
 
         def shifts(n, axis=axis, most=most):
@@ -37,7 +39,8 @@ def shift_and_scale(
     def gains(n):
         return tf.random.stateless_uniform([n, 1, 1, 1], tf.random.fold_in(key, 0), -gain, gain)
 
-    return FLOOR + (1 + replica_slice(gains, batch)) * above
+    found = FLOOR + (1 + replica_slice(gains, batch)) * above
+    return tf.concat([found, x[..., shifted:]], -1) if constant else found
 
 # %% ../../nbs/gan/02_augmentation.ipynb #9a964ab0
 def random_window(

@@ -242,7 +242,8 @@ def augment(
     if not self.augmentation or x.shape.rank < 4:
         return x
     frames, bins = self.augmentation
-    return shift_and_scale(x, key, frames=frames, bins=bins)
+    constant = self.critics[i].representation.components.count("level")
+    return shift_and_scale(x, key, frames=frames, bins=bins, constant=constant)
 
 # %% ../../nbs/gan/04_model.ipynb #8e32c33b
 @patch

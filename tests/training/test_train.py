@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import soundfile as sf
+from command import audiosynth
 
 from audiosynth.cli import main
 from audiosynth.gan.trained_model import load_model
@@ -24,19 +25,6 @@ SMALL = {
     "stft_wave": ["--samples", "4096"],
     "digit": ["--samples", "16384"],
 }  # one critic, two, labels; the others in test_rows
-
-
-def audiosynth(*words, ok=True, **options):
-    "Run the command; its output."
-    done = subprocess.run(
-        [sys.executable, "-m", "audiosynth.cli", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        **options,
-    )
-    assert not ok or done.returncode == 0, done.stderr
-    return done
 
 
 def refused(*words):
