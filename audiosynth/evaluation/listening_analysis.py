@@ -16,8 +16,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ..data.files import InputError, write_json
-from .crossed_effects import RATINGS, crossed_mean, crossed_share, holm
-from .listening_test import ABX_ITEM
+from audiosynth.evaluation.crossed_effects import (
+    ABX_ITEM,
+    RATINGS,
+    crossed_mean,
+    crossed_share,
+    holm,
+)
 
 # %% ../../nbs/evaluation/08_listening_analysis.ipynb #e273dc46
 HIGHEST = {"rating": 100, "mos": 5}

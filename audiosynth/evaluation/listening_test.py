@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['IN_SEQUENCE', 'GAP_S', 'REAL', 'CODED', 'ANCHOR', 'ITERATIONS', 'K_WEIGHTING', 'BLOCK', 'TARGET', 'PEAK', 'MODES',
-           'ABX_ITEM', 'LISTENERS', 'KEY', 'PAGE', 'SOUNDS', 'TEMPLATE', 'MOST_BYTES', 'sequences',
-           'through_griffin_lim', 'real_rows', 'loudness', 'match_loudness', 'screens_of', 'power_of', 'power_lines',
-           'page_text', 'random_numbers', 'write_test', 'listening_test', 'check_options']
+           'LISTENERS', 'KEY', 'PAGE', 'SOUNDS', 'TEMPLATE', 'MOST_BYTES', 'sequences', 'through_griffin_lim',
+           'real_rows', 'loudness', 'match_loudness', 'screens_of', 'power_of', 'power_lines', 'page_text',
+           'random_numbers', 'write_test', 'listening_test', 'check_options']
 
 # %% ../../nbs/evaluation/07_listening_test.ipynb #42a8f29f
 import base64
@@ -26,7 +26,7 @@ import audiosynth
 from ..data.clips import pcm16
 from ..data.files import InputError, write_json
 from ..data.sources import load_clips
-from .crossed_effects import OPINIONS, RATINGS, Spread, smallest_difference
+from .crossed_effects import OPINIONS, RATINGS, SHARES, smallest_difference
 from .evaluate import existing, names_of, sounds_of_run
 from ..listen import mp3_bytes
 from ..representations.phase_reconstruction import griffin_lim
@@ -150,7 +150,6 @@ def match_loudness(
 
 # %% ../../nbs/evaluation/07_listening_test.ipynb #0ae096eb
 MODES = ("rating", "mos", "abx")
-ABX_ITEM = 0.1  # standard deviation of the share that is right, from item to item
 
 
 def screens_of(
@@ -195,11 +194,10 @@ def power_of(
     makers,  # how many
 ):  # {mode: {listeners: the smallest difference}}
     "What a test finds in eight of ten tries, for 12 and for 24 listeners."
-    found, abx = {}, Spread(0, 0, 0, ABX_ITEM / np.sqrt(2), 0.5 / np.sqrt(2))
-    spreads = {"rating": RATINGS, "mos": OPINIONS, "abx": abx}
+    found, spreads = {}, {"rating": RATINGS, "mos": OPINIONS, "abx": SHARES}
     for mode in dict.fromkeys(screen["mode"] for screen in screens):
         count = sum(screen["mode"] == mode for screen in screens)
-        pairs = makers - 1 if mode == "abx" else makers * (makers - 1) // 2
+        pairs = max(1, makers - 1 if mode == "abx" else makers * (makers - 1) // 2)
         items = {"rating": count, "mos": count // makers, "abx": count // (makers - 1)}[mode]
         size = dict(items=items, pairs=pairs)
         found[mode] = {
