@@ -37,8 +37,6 @@ def untrained_model(
     seed=0,  # of the weights
 ):  # a `TrainedModel`
     "The same model before its first update."
-    rng, fresh = np.random.default_rng(seed), keras.models.clone_model(model.generator)
-    for weight in fresh.weights:
-        value = np.asarray(weight)
-        weight.assign(rng.permutation(value.ravel()).reshape(value.shape))
+    keras.utils.set_random_seed(seed)
+    fresh = keras.models.clone_model(model.generator)  # its weights are drawn again
     return TrainedModel(fresh, model.representation, model.metadata, model.examples)
