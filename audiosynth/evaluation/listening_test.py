@@ -210,19 +210,19 @@ def power_lines(
     power,  # of `power_of`
 ):  # text
     "The power of a test in words."
-    kinds = {
-        "rating": "ratings find differences of {:.1f} points of 100",
-        "mos": "opinion scores find differences of {:.2f} points of 5",
-        "abx": "ABX finds {:.0%} right instead of 50 %",
+    kinds = {  # text, the largest difference that there can be
+        "rating": ("ratings find differences of {:.1f} points of 100", 100),
+        "mos": ("opinion scores find differences of {:.2f} points of 5", 4),
+        "abx": ("ABX finds {:.0%} right instead of 50 %", 0.5),
     }
     lines = []
     for mode, of_listeners in power.items():
+        text, most = kinds[mode]
         for n, least in of_listeners.items():
-            value = 0.5 + least if mode == "abx" else least
-            text = kinds[mode].format(value)
-            if mode == "abx" and value > 1:
-                text = "ABX finds nothing for certain: ask about more items"
-            lines.append(f"{n} listeners: {text}, in 8 of 10 tests")
+            said = text.format(0.5 + least if mode == "abx" else least) + ", in 8 of 10 tests"
+            if least > most:
+                said = f"{mode} finds nothing for certain: ask about more items"
+            lines.append(f"{n} listeners: {said}")
     return "\n".join(lines)
 
 # %% ../../nbs/evaluation/07_listening_test.ipynb #237e9e6f
