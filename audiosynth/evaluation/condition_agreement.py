@@ -62,7 +62,7 @@ def auc(
     ranks = rankdata(np.concatenate([positive, negative]))
     return (ranks[:n].sum() - n * (n + 1) / 2) / (n * m)
 
-
+# %% ../../nbs/evaluation/06_condition_agreement.ipynb #9c3d0c78
 def frame_ranks(
     wave,  # (samples,)
     *,
@@ -85,7 +85,7 @@ def agreement_of_frames(
     n, m = held.sum(), (~held).sum()
     return (ranks[held].sum() - n * (n + 1) / 2) / (n * m) if n and m else np.nan
 
-
+# %% ../../nbs/evaluation/06_condition_agreement.ipynb #875cbd52
 def frame_agreement(
     wave,  # (samples,)
     roll,  # (states, ≥ 88) of the same time
@@ -117,7 +117,7 @@ def rise_scores(
         scores[m] = ((rise[m] > others) + 0.5 * (rise[m] == others)).mean(0)
     return scores
 
-
+# %% ../../nbs/evaluation/06_condition_agreement.ipynb #6773a3ea
 def agreement_of_onsets(
     scores,  # of `rise_scores`
     roll,  # (states, ≥ 88) of the same time
@@ -133,7 +133,7 @@ def agreement_of_onsets(
     found = found[np.isfinite(found)]
     return float(found.mean()) if len(found) else np.nan
 
-
+# %% ../../nbs/evaluation/06_condition_agreement.ipynb #ea68075e
 def onset_agreement(
     wave,  # (samples,)
     roll,  # (states, ≥ 88) of the same time

@@ -30,6 +30,8 @@ from ..data.sources import load_clips
 from .bootstrap import share_of, wilson
 from .classifier import classifier_for
 from .controls import UNTRAINED_SEEDS, half_noise, hiss, untrained_model
+
+# %% ../../nbs/evaluation/05_evaluate.ipynb #6c35eae2
 from audiosynth.evaluation.metrics import (
     BINS,
     CLOSE,
@@ -207,7 +209,7 @@ class Figure(NamedTuple):
     better: str  # high, low or one; empty: it says how to read others
     digits: int  # after the point
 
-
+# %% ../../nbs/evaluation/05_evaluate.ipynb #3385e38b
 FIGURES = {
     "clips": Figure("clips", "", 0),
     "right": Figure("label accuracy", "high", 3),

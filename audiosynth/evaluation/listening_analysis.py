@@ -27,7 +27,7 @@ from audiosynth.evaluation.crossed_effects import (
 # %% ../../nbs/evaluation/08_listening_analysis.ipynb #e273dc46
 HIGHEST = {"rating": 100, "mos": 5}
 
-
+# %% ../../nbs/evaluation/08_listening_analysis.ipynb #7813c939
 def simulated_answers(
     key,  # of `listening_test`
     quality,  # {maker: 0…100}
@@ -81,7 +81,7 @@ def _simulated_abx(screen, key, quality, given_away, rng):
     a, b = screen["sounds"][:2]
     return {"choice": b if screen["right"] == a else a}
 
-
+# %% ../../nbs/evaluation/08_listening_analysis.ipynb #4e25cf39
 def _simulated_file(key, number, values):
     "What the page would save."
     answers = [
@@ -245,7 +245,7 @@ TITLES = {
     "abx": "ABX (share right)",
 }
 
-
+# %% ../../nbs/evaluation/08_listening_analysis.ipynb #3d82b6f7
 def analyse(
     answers,  # of `read_answers`
     key,  # of `read_key`

@@ -205,7 +205,7 @@ def power_of(
         }
     return found
 
-
+# %% ../../nbs/evaluation/07_listening_test.ipynb #4169c7ae
 def power_lines(
     power,  # of `power_of`
 ):  # text

@@ -319,7 +319,7 @@ def recall_and_coverage_without_each(
     left = inside.sum(0) - inside + neighbour @ gained
     return (left > 0).mean(1), coverage
 
-
+# %% ../../nbs/evaluation/02_metrics.ipynb #daa90ae1
 def jackknife(
     value,  # of all clips, a share
     without,  # (n,), the value without one clip each
