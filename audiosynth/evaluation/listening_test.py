@@ -192,7 +192,7 @@ LISTENERS = (12, 24)
 def power_of(
     screens,  # of `screens_of`
     makers,  # how many
-):  # {mode: {listeners: the smallest difference}}
+):  # {mode: {listeners: the smallest difference; None for one item}}
     "What a test finds in eight of ten tries, for 12 and for 24 listeners."
     found, spreads = {}, {"rating": RATINGS, "mos": OPINIONS, "abx": SHARES}
     for mode in dict.fromkeys(screen["mode"] for screen in screens):
@@ -201,7 +201,8 @@ def power_of(
         items = {"rating": count, "mos": count // makers, "abx": count // (makers - 1)}[mode]
         size = dict(items=items, pairs=pairs)
         found[mode] = {
-            str(n): smallest_difference(spreads[mode], listeners=n, **size) for n in LISTENERS
+            str(n): smallest_difference(spreads[mode], listeners=n, **size) if items > 1 else None
+            for n in LISTENERS
         }
     return found
 
@@ -219,9 +220,10 @@ def power_lines(
     for mode, of_listeners in power.items():
         text, most = kinds[mode]
         for n, least in of_listeners.items():
-            said = text.format(0.5 + least if mode == "abx" else least) + ", in 8 of 10 tests"
-            if least > most:
-                said = f"{mode} finds nothing for certain: ask about more items"
+            said = f"{mode} finds nothing for certain: ask about more items"
+            if least is not None and least <= most:
+                value = 0.5 + least if mode == "abx" else least
+                said = text.format(value) + ", in 8 of 10 tests"
             lines.append(f"{n} listeners: {said}")
     return "\n".join(lines)
 
