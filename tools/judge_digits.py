@@ -21,7 +21,7 @@ from audiosynth.data.files import InputError, write_json
 from audiosynth.data.sources import load_clips
 from audiosynth.evaluation.classifier import classifier_for
 from audiosynth.evaluation.evaluate import Reference
-from audiosynth.evaluation.metrics import diversity, frechet, nearest
+from audiosynth.evaluation.metrics import diversity, frechet_distance, nearest
 from audiosynth.training.runs import model_at
 
 # of the real test split the classifier must classify correctly, or its results count for nothing
@@ -47,7 +47,7 @@ def metrics_of(waves, label, reference):
     return dict(
         right=float((found.log_p.argmax(1) == label).mean()),
         sure=float(np.exp(found.log_p[np.arange(len(label)), label]).mean()),
-        frechet=frechet(found.embedding, reference.moments),
+        frechet=frechet_distance(found.embedding, reference.moments),
         diversity=diversity(found.embedding, label) / reference.spread,
         spectrogram_diversity=diversity(spectrograms, label) / of_data,
         nearest=float(np.median(near)),

@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['IN_SEQUENCE', 'GAP_S', 'REAL', 'CODED', 'ANCHOR', 'ITERATIONS', 'K_WEIGHTING', 'BLOCK', 'TARGET', 'PEAK', 'MODES',
-           'KEY', 'PAGE', 'SOUNDS', 'TEMPLATE', 'MOST_BYTES', 'sequences', 'through_griffin_lim', 'real_rows',
-           'loudness', 'match_loudness', 'screens_of', 'page_text', 'random_numbers', 'write_test', 'listening_test',
-           'check_options']
+           'LISTENERS', 'KEY', 'PAGE', 'SOUNDS', 'TEMPLATE', 'MOST_BYTES', 'sequences', 'through_griffin_lim',
+           'real_rows', 'loudness', 'match_loudness', 'screens_of', 'power_of', 'power_lines', 'page_text',
+           'random_numbers', 'write_test', 'listening_test', 'check_options']
 
 # %% ../../nbs/evaluation/07_listening_test.ipynb #42a8f29f
 import base64
 import hashlib
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ import audiosynth
 from ..data.clips import pcm16
 from ..data.files import InputError, write_json
 from ..data.sources import load_clips
+from .crossed_effects import OPINIONS, RATINGS, SHARES, smallest_difference
 from .evaluate import existing, names_of, sounds_of_run
 from ..listen import mp3_bytes
 from ..representations.phase_reconstruction import griffin_lim
@@ -165,14 +166,14 @@ def screens_of(
         for i in range(items):
             sounds = [ids[name][i] for name in ids]
             screens.append(dict(mode="rating", sounds=sounds, seconds=len(ids) * seconds))
+    some = rng.permutation(items)[:repeats]  # the same for every maker
     if "mos" in modes:
         for name in ids:
-            for i in rng.permutation(items)[:repeats]:
+            for i in some:
                 screens.append(dict(mode="mos", sounds=[ids[name][i]], seconds=seconds))
     for name in ids if "abx" in modes else ():
         if name != REAL:
-            for i in rng.permutation(items)[:repeats]:
-                screens.append(_abx_screen(ids, name, i, items, rng, seconds))
+            screens += [_abx_screen(ids, name, i, items, rng, seconds) for i in some]
     return screens
 
 # %% ../../nbs/evaluation/07_listening_test.ipynb #41c693da
@@ -183,6 +184,48 @@ def _abx_screen(ids, name, i, items, rng, seconds):
     other = (i + 1 + rng.integers(items - 1)) % items
     a, b, x = ids[pair[0]][i], ids[pair[1]][i], ids[pair[whose]][other]
     return dict(mode="abx", sounds=[a, b, x], right=ids[pair[whose]][i], seconds=3 * seconds)
+
+# %% ../../nbs/evaluation/07_listening_test.ipynb #17f3352a
+LISTENERS = (12, 24)
+
+
+def power_of(
+    screens,  # of `screens_of`
+    makers,  # how many
+):  # {mode: {listeners: the smallest difference; None for one item}}
+    "What a test finds in eight of ten tries, for 12 and for 24 listeners."
+    found, spreads = {}, {"rating": RATINGS, "mos": OPINIONS, "abx": SHARES}
+    for mode in dict.fromkeys(screen["mode"] for screen in screens):
+        count = sum(screen["mode"] == mode for screen in screens)
+        pairs = max(1, makers - 1 if mode == "abx" else makers * (makers - 1) // 2)
+        items = {"rating": count, "mos": count // makers, "abx": count // (makers - 1)}[mode]
+        size = dict(items=items, pairs=pairs)
+        found[mode] = {
+            str(n): smallest_difference(spreads[mode], listeners=n, **size) if items > 1 else None
+            for n in LISTENERS
+        }
+    return found
+
+# %% ../../nbs/evaluation/07_listening_test.ipynb #4169c7ae
+def power_lines(
+    power,  # of `power_of`
+):  # text
+    "The power of a test in words."
+    kinds = {  # text, the largest difference that there can be
+        "rating": ("ratings find differences of {:.1f} points of 100", 100),
+        "mos": ("opinion scores find differences of {:.2f} points of 5", 4),
+        "abx": ("ABX finds {:.0%} right instead of 50 %", 0.5),
+    }
+    lines = []
+    for mode, of_listeners in power.items():
+        text, most = kinds[mode]
+        for n, least in of_listeners.items():
+            said = f"{mode} finds nothing for certain: ask about more items"
+            if least is not None and least <= most:
+                value = 0.5 + least if mode == "abx" else least
+                said = text.format(value) + ", in 8 of 10 tests"
+            lines.append(f"{n} listeners: {said}")
+    return "\n".join(lines)
 
 # %% ../../nbs/evaluation/07_listening_test.ipynb #237e9e6f
 KEY, PAGE, SOUNDS = "key.json", "test.html", "sounds"
@@ -247,6 +290,7 @@ def write_test(
         )
     key = dict(format=1, test=number, title=title, seed=seed, rate=rate, modes=list(modes))
     key |= dict(loudness_lufs=level, about=about, screens=screens, bytes=len(page.encode()))
+    key["power"] = power_of(screens, len(ids))
     key["sounds"] = {i: _sound(name, k) for name in ids for k, i in enumerate(ids[name])}
     _write_files(out, made, rate, page, key)
     return key
@@ -297,12 +341,13 @@ def listening_test(
     *,
     items: int = 10,
     modes: Sequence[str] = ("rating",),
-    repeats: int = 3,
+    repeats: int = 10,
     match: bool = False,
     title: str = "Listening test",
     seed: int = 0,
     step: int | None = None,
     quiet: bool = False,
+    say: Callable[[str], object] = print,
 ) -> dict:
     """Make a listening test: folders of WAV files, the page `test.html`, and `key.json`.
 
@@ -319,7 +364,7 @@ def listening_test(
     modes
         Some of `MODES`: rating (after ITU-R BS.1534), mos (ITU-T P.800), abx.
     repeats
-        Screens of mos and abx for each maker.
+        Screens of mos and abx for each maker, about the same items for all; at most `items`.
     match
         Bring all sequences to one loudness (ITU-R BS.1770).
     title
@@ -330,6 +375,8 @@ def listening_test(
         Of which checkpoint; None: the newest.
     quiet
         Show no progress bar.
+    say
+        Takes the lines about what the test can find.
 
     Returns
     -------
@@ -352,7 +399,9 @@ def listening_test(
     made = {name: sequences(waves, rate=clips.rate) for name, waves in made.items()}
     made, level = match_loudness(made, rate=clips.rate) if match else (made, None)
     options = dict(modes=modes, repeats=min(repeats, items), title=title, seed=seed)
-    return write_test(out, made, about, rate=clips.rate, level=level, **options)
+    key = write_test(out, made, about, rate=clips.rate, level=level, **options)
+    say(power_lines(key["power"]))
+    return key
 
 # %% ../../nbs/evaluation/07_listening_test.ipynb #5d2af783
 def check_options(

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from ..data.files import InputError, write_json
 from ..data.sources import load_clips
-from .metrics import frechet
+from .metrics import frechet_distance
 from ..gan.experiment import resolve
 from ..gan.rows import ROWS
 from ..gan.trained_model import TrainedModel
@@ -65,7 +65,7 @@ class HeldOutDistance:
         return features(waves, rate=self.clips.rate)
 
     def distance(self, waves):
-        return frechet(self.features(waves), self.held_out)
+        return frechet_distance(self.features(waves), self.held_out)
 
     def generated(self, model):
         "Of clips of a `TrainedModel`."

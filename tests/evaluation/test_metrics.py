@@ -15,7 +15,7 @@ from audiosynth.evaluation.metrics import (
     different_bins,
     distances,
     diversity,
-    frechet,
+    frechet_distance,
     frechet_limit,
     gaussian_distance,
     inception_score,
@@ -26,7 +26,12 @@ from audiosynth.evaluation.metrics import (
     nearest,
     neighbours,
 )
-from audiosynth.evaluation.signal_statistics import SIGNALS, earth_mover, signal_distances, signals
+from audiosynth.evaluation.signal_statistics import (
+    SIGNALS,
+    earth_mover,
+    signal_distances,
+    signal_statistics,
+)
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(500, 16)), RNG.normal(size=(400, 16)) @ RNG.normal(size=(16, 16)) / 4 + 0.2
@@ -74,13 +79,18 @@ def test_frechet_distance_by_the_general_root():
     general = ((X.mean(0) - Y.mean(0)) ** 2).sum() + np.trace(
         np.cov(X.T) + np.cov(Y.T) - 2 * linalg.sqrtm(np.cov(X.T) @ np.cov(Y.T)).real
     )
-    assert abs(frechet(X, Y) / general - 1) < 1e-6 and abs(frechet(Y, X) / general - 1) < 1e-6
-    assert abs(frechet(X, RNG.permutation(X))) < 1e-9
+    assert (
+        abs(frechet_distance(X, Y) / general - 1) < 1e-6
+        and abs(frechet_distance(Y, X) / general - 1) < 1e-6
+    )
+    assert abs(frechet_distance(X, RNG.permutation(X))) < 1e-9
 
 
 def test_frechet_distance_of_a_singular_covariance():
     flat = np.concatenate([X, np.zeros((500, 8))], 1)  # features that never fire
-    assert abs(frechet(flat, flat)) < 1e-9 and np.isclose(frechet(flat + 1, flat), 24)
+    assert abs(frechet_distance(flat, flat)) < 1e-9 and np.isclose(
+        frechet_distance(flat + 1, flat), 24
+    )
 
 
 def test_counts_are_repetitions():
@@ -120,7 +130,7 @@ def test_the_limit_does_not_depend_on_how_many():
         for n in (300, 1000)
     ]
     plain = [
-        np.mean([frechet(cloud[i : i + n] + 0.2, truth) for i in range(0, 6000, n)])
+        np.mean([frechet_distance(cloud[i : i + n] + 0.2, truth) for i in range(0, 6000, n)])
         for n in (300, 1000)
     ]
     assert np.allclose(limits, 32 * 0.04, atol=0.12) and plain[0] - plain[1] > 0.5
@@ -214,7 +224,9 @@ def test_five_hundred_clips_are_enough():
     for i in range(0, 20_000, 500):
         x, parts = many[i : i + 500], kernels(many[i : i + 500], seen)
         estimates = {
-            "frechet": bootstrap(lambda c, x=x: frechet(x, truth, c), 500, times=100, seed=i),
+            "frechet": bootstrap(
+                lambda c, x=x: frechet_distance(x, truth, c), 500, times=100, seed=i
+            ),
             "kernel": bootstrap(
                 lambda c, parts=parts: kernel_distance(parts, c), 500, times=100, seed=i
             ),
@@ -280,7 +292,7 @@ def test_weights_and_means():
 def test_signals():
     t = np.arange(16384) / 16000
     waves = np.stack([np.sin(2 * np.pi * 2000 * t), 0.1 * RNG.normal(size=16384), np.zeros(16384)])
-    found = signals(waves, rate=16000)
+    found = signal_statistics(waves, rate=16000)
     assert (
         np.allclose(found["level"], [-3.01, -20, -100], atol=0.2)
         and abs(found["crest"][0] - 3.01) < 0.05

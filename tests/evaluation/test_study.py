@@ -14,7 +14,7 @@ from audiosynth.evaluation.study import (
     COLUMNS,
     HeldOutDistance,
     features,
-    frechet,
+    frechet_distance,
     measure_trained,
     read_study,
     study,
@@ -27,7 +27,7 @@ def test_in_one_dimension_the_distance_is_wassersteins():
     x = np.random.default_rng(0).normal(size=4000)
 
     def far(a, b):
-        return frechet(np.stack([a, 0 * a], 1), np.stack([b, 0 * b], 1))
+        return frechet_distance(np.stack([a, 0 * a], 1), np.stack([b, 0 * b], 1))
 
     assert np.isclose(far(x, 3 * x + 2), (2 + 2 * x.mean()) ** 2 + (2 * x.std(ddof=1)) ** 2)
     assert np.isclose(far(x, x + 1.5), wasserstein_distance(x, x + 1.5) ** 2)
