@@ -12,10 +12,11 @@ import posixpath
 import urllib.parse
 import weakref
 import zlib
+from functools import partial
 from pathlib import Path
 
 from .archives import _span, members
-from .files import InputError, cache, sha256_of
+from .files import InputError, cache, file_name, sha256_of, to_disk, write_text
 from .http import NETWORK, download, is_url, not_fetched
 
 try:
@@ -57,7 +58,9 @@ def on_disk(
     if isinstance(member, Path):
         return member
     key = hashlib.sha256(repr(member).encode()).hexdigest()[:16]
-    path = _TemporaryPath(cache() / "members" / f"{key}-{posixpath.basename(member.name)}")
+    path = _TemporaryPath(
+        cache() / "members" / f"{key}-{file_name(posixpath.basename(member.name))}"
+    )
     if known := _in_use.get(str(path)):
         return known
     part, release = Path(f"{path}.part"), None
@@ -88,7 +91,7 @@ def _unpack(
     if not is_url(member.archive):
         return _write(path, member.blocks())
     had = lock.seek(0, os.SEEK_END)
-    for block in _span(member.archive, member.start + had, member.stop):
+    for block in _span(member.archive, member.start + had, member.stop, member.version):
         lock.write(block)
     lock.flush()
     try:
@@ -129,10 +132,23 @@ def _release(lock, path, part, keep):
 def _download_path(url):
     "Where the file at `url` is kept."
     key = hashlib.sha256(url.encode()).hexdigest()[:8]
-    name = posixpath.basename(urllib.parse.urlsplit(url).path)
+    name = file_name(posixpath.basename(urllib.parse.urlsplit(url).path))
     return cache() / "downloads" / f"{key}-{name}"
 
 # %% ../../nbs/data/15_downloads.ipynb #3d11074a
+def _read(path):
+    "The text in a file, or None."
+    try:
+        return path.read_text(encoding="utf-8") or None
+    except (OSError, ValueError):
+        return None
+
+
+def _write_version(path, version):
+    "Keep the version of what is being fetched."
+    write_text(path, version or "")
+
+# %% ../../nbs/data/15_downloads.ipynb #a65c0ee0
 def fetch(
     url,
     *,
@@ -142,21 +158,24 @@ def fetch(
     path = _download_path(url)
     if path.exists():
         return path
-    part, continues = Path(f"{path}.part"), False
+    part, version, continues = Path(f"{path}.part"), Path(f"{path}.version"), False
     try:
         with _locked(part) as file:
             try:
                 if path.exists():
                     return path  # another process was faster
-                for continues in download(url, file):  # noqa: B007, after an error it matters
+                how = dict(version=_read(version), remember=partial(_write_version, version))
+                for continues in download(url, file, **how):  # noqa: B007, it matters later
                     pass
                 continues = False
                 file.flush()
                 _check(url, part, sha256)
+                to_disk(part)
                 part.rename(path)
             finally:
                 if not continues:
                     part.unlink(missing_ok=True)
+                    version.unlink(missing_ok=True)
     except (*NETWORK, ValueError) as error:
         if isinstance(error, InputError):
             raise
