@@ -100,8 +100,15 @@ def check_index(
     if len(bad):
         what = f"index.npz: the clip before is wrong for {len(bad):,} clips"
         report.add("damaged", what, PREPARE_AGAIN, bad)
-    if not (index["split"] == 0).any():
+    train = index["split"] == 0
+    if not train.any():
         report.add("odd", "there are no training clips", "prepare more recordings, or other splits")
+        return
+    there, heard = set(index["label"].tolist()), set(index["label"][train].tolist())
+    unheard = [name for i, name in enumerate(manifest["labels"]) if i in there and i not in heard]
+    if unheard:
+        what = f"{len(unheard):,} labels have no training clip: {some_of(unheard)}"
+        report.add("odd", what, "no model can learn them; prepare more recordings, or other splits")
 
 # %% ../../nbs/data/19_check_index.ipynb #08fd6137
 def _wrong_previous(

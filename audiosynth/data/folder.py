@@ -71,7 +71,7 @@ def read_labels(
     "What a table says about the files: {file: {label, group, split}}, split a number or None."
     path, rows, splits = user_path(path), {}, {}
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with open(path, encoding="utf-8-sig") as file:
             table = csv.DictReader(file)
             if missing := {"file", "label"} - set(table.fieldnames or []):
                 raise InputError(
