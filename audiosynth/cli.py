@@ -145,7 +145,7 @@ def train_command(args):
     options = {name: getattr(args, name) for name in TRAIN_OPTIONS}
     model = train(args.row, args.data, args.out, mixed=args.mixed_precision, **options)
     print(model)
-    label = f" --label {shlex.quote(model.heard[-1])}" if model.labels else ""
+    label = f" --label {shlex.quote(model.trained_labels[-1])}" if model.labels else ""
     print(f"hear more: audiosynth generate {shlex.quote(str(args.out))}{label}")
 
 # %% ../nbs/cli.ipynb #4667f700
@@ -762,7 +762,7 @@ def main(
         why = str(error).splitlines()[0] if str(error) else "all of it is in use"
         fail(f"not enough memory ({why[:200]}); ask for less: a smaller n, batch, width or samples")
 
-
+# %% ../nbs/cli.ipynb #193323ae
 def fail(
     why,  # the message or the exception
 ):

@@ -74,7 +74,7 @@ def _large(archive, name):
     problem = f"{name} has more than {MEMBER >> 20} MB; it is not a file of this dataset"
     return InputError(f"{archive}: {problem}")
 
-
+# %% ../../nbs/data/13_archives.ipynb #b4072fa0
 def _bomb(archive):
     "The error for an archive that unpacks to too much."
     problem = f"unpacks to more than {GROWTH} times its size, as a zip bomb does"
@@ -195,14 +195,23 @@ class _FromTheEnd(io.RawIOBase):
     def read(self, n=-1):
         first = self.size - len(self.tail)
         if self.place < first:
-            wanted = max(0, min(self.place, self.size - 2**14))
-            if first - wanted > FREE:
-                raise _large_table(self.archive)
-            more = b"".join(_span(self.archive, wanted, first, self.version))
-            self.tail, first = more + self.tail, wanted
+            first = self._fetch(first)
         block = self.tail[self.place - first :][: None if n < 0 else n]
         self.place += len(block)
         return block
+
+# %% ../../nbs/data/13_archives.ipynb #78bb4369
+@patch
+def _fetch(
+    self: _FromTheEnd,
+    first,  # byte that is there
+):  # the first byte that is there now
+    "Fetch what is missing between the place that is wanted and byte `first`."
+    wanted = max(0, min(self.place, self.size - 2**14))
+    if first - wanted > FREE:
+        raise _large_table(self.archive)
+    self.tail = b"".join(_span(self.archive, wanted, first, self.version)) + self.tail
+    return wanted
 
 # %% ../../nbs/data/13_archives.ipynb #82f91a8a
 def _large_table(archive):

@@ -116,7 +116,7 @@ def _check_index(self: Clips):
         if len(column) != n or outside:
             raise ValueError(f"{name} in index.npz does not fit")
 
-
+# %% ../../nbs/data/01_clips.ipynb #b095f610
 @patch
 def _read_index(self: Clips):
     "Read `index.npz`, and check that the arrays have the shapes that it says."

@@ -12,6 +12,8 @@ import re
 import struct
 import zlib
 
+from fastcore.basics import patch
+
 # %% ../../nbs/data/21_containers.ipynb #cb6c650e
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -26,7 +28,7 @@ JOINED = (
     "several recordings joined end to end, of which only the first would be read; separate them"
 )
 
-
+# %% ../../nbs/data/21_containers.ipynb #15a2108b
 def ogg_fault(
     file,  # open for reading in binary, at its beginning
 ):  # text, or None
@@ -125,19 +127,25 @@ class Mended(io.RawIOBase):
     def seek(self, offset, whence=os.SEEK_SET):
         return self.file.seek(offset, whence)
 
-    def readinto(self, buffer):
-        place = self.file.tell()
-        block = bytearray(self.file.read(len(buffer)))
-        for at, new in self.changes.items():
-            for i, byte in enumerate(new, at - place):
-                if 0 <= i < len(block):
-                    block[i] = byte
-        buffer[: len(block)] = block
-        return len(block)
-
     def close(self):
         self.file.close()
         super().close()
+
+# %% ../../nbs/data/21_containers.ipynb #5e7386ca
+@patch
+def readinto(
+    self: Mended,
+    buffer,  # to be filled
+):  # bytes read
+    "Read as `io.RawIOBase` does."
+    place = self.file.tell()
+    block = bytearray(self.file.read(len(buffer)))
+    for at, new in self.changes.items():
+        for i, byte in enumerate(new, at - place):
+            if 0 <= i < len(block):
+                block[i] = byte
+    buffer[: len(block)] = block
+    return len(block)
 
 # %% ../../nbs/data/21_containers.ipynb #72ac97e2
 def unclosed_wav(

@@ -252,7 +252,7 @@ def read_part(
         return None
     return result | {"stem": stem}
 
-
+# %% ../../nbs/data/11_cutting.ipynb #26536666
 def _measure(path):
     "Length in bytes and CRC-32 of a file."
     length = crc = 0
@@ -260,6 +260,13 @@ def _measure(path):
         while block := file.read(2**20):
             length, crc = length + len(block), zlib.crc32(block, crc)
     return length, crc
+
+# %% ../../nbs/data/11_cutting.ipynb #5d1e3de6
+def _write_slip(stem, result, kinds):
+    "Write what there is to know about a part, with the checksums of its files."
+    if result["clips"]:
+        result["crc"] = {kind: _measure(f"{stem}.{kind}")[1] for kind in kinds}
+    Path(f"{stem}.json").write_text(json.dumps(result))
 
 # %% ../../nbs/data/11_cutting.ipynb #8df53665
 def cut_to_part(
@@ -283,9 +290,7 @@ def cut_to_part(
                 result |= append_clips(recording, files, **options)
             except BadAudio as error:
                 result["why"] = str(error)
-        if result["clips"]:
-            result["crc"] = {kind: _measure(f"{temporary}.{kind}")[1] for kind in kinds}
-        Path(f"{temporary}.json").write_text(json.dumps(result))
+        _write_slip(temporary, result, kinds)
         for kind in ("clips", "roll", "json")[0 if result["clips"] else 2 :]:
             if os.path.exists(f"{temporary}.{kind}"):
                 os.replace(f"{temporary}.{kind}", f"{stem}.{kind}")

@@ -12,7 +12,6 @@ import posixpath
 import urllib.parse
 import weakref
 import zlib
-from functools import partial
 from pathlib import Path
 
 from .archives import _span, members
@@ -48,6 +47,12 @@ class _TemporaryPath(type(Path())):
 
 _in_use = weakref.WeakValueDictionary()
 
+# %% ../../nbs/data/15_downloads.ipynb #bc9b1b94
+def _member_path(member):
+    "Where a member is unpacked to."
+    key = hashlib.sha256(repr(member).encode()).hexdigest()[:16]
+    return cache() / "members" / f"{key}-{file_name(posixpath.basename(member.name))}"
+
 # %% ../../nbs/data/15_downloads.ipynb #431cba2c
 def on_disk(
     member,  # `Member`, or a Path, which is on disk already
@@ -57,10 +62,7 @@ def on_disk(
     "A member as a file in the cache. Raises `DamagedMember`, `InputError`."
     if isinstance(member, Path):
         return member
-    key = hashlib.sha256(repr(member).encode()).hexdigest()[:16]
-    path = _TemporaryPath(
-        cache() / "members" / f"{key}-{file_name(posixpath.basename(member.name))}"
-    )
+    path = _TemporaryPath(_member_path(member))
     if known := _in_use.get(str(path)):
         return known
     part, release = Path(f"{path}.part"), None
@@ -136,17 +138,13 @@ def _download_path(url):
     return cache() / "downloads" / f"{key}-{name}"
 
 # %% ../../nbs/data/15_downloads.ipynb #3d11074a
-def _read(path):
-    "The text in a file, or None."
+def _known(path):
+    "The options of `download` that read a version from a file, and keep the new one there."
     try:
-        return path.read_text(encoding="utf-8") or None
+        version = path.read_text(encoding="utf-8") or None
     except (OSError, ValueError):
-        return None
-
-
-def _write_version(path, version):
-    "Keep the version of what is being fetched."
-    write_text(path, version or "")
+        version = None
+    return dict(version=version, remember=lambda new: write_text(path, new or ""))
 
 # %% ../../nbs/data/15_downloads.ipynb #a65c0ee0
 def fetch(
@@ -164,18 +162,15 @@ def fetch(
             try:
                 if path.exists():
                     return path  # another process was faster
-                how = dict(version=_read(version), remember=partial(_write_version, version))
-                for continues in download(url, file, **how):  # noqa: B007, it matters later
+                for continues in download(url, file, **_known(version)):  # noqa: B007, used later
                     pass
                 continues = False
                 file.flush()
                 _check(url, part, sha256)
-                to_disk(part)
                 part.rename(path)
             finally:
-                if not continues:
-                    part.unlink(missing_ok=True)
-                    version.unlink(missing_ok=True)
+                for useless in () if continues else (part, version):
+                    useless.unlink(missing_ok=True)
     except (*NETWORK, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -194,3 +189,4 @@ def _check(url, path, sha256):
                 pass
         except InputError as error:
             raise InputError(str(error).replace(str(path), url)) from error
+    to_disk(path)

@@ -180,7 +180,7 @@ def _expected(schema):
         return _KINDS[type(schema)]
     return _KINDS.get(schema) or schema.__doc__
 
-
+# %% ../../nbs/data/16_files.ipynb #67be8e28
 def _fits(value, schema):
     "Is a value of the kind that a schema asks for, whatever is inside it?"
     if isinstance(schema, tuple):
@@ -246,7 +246,7 @@ def _in_short(error):
 # %% ../../nbs/data/16_files.ipynb #70859c07
 UNPACKED = 2**30  # bytes
 
-
+# %% ../../nbs/data/16_files.ipynb #c8b50555
 def read_npz(
     path,  # of the file
     arrays=None,  # {name: (kinds, dimensions)}, kinds as "iu"; "name?": may be missing; None: all

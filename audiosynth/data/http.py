@@ -36,7 +36,7 @@ def is_url(
     "Is this an http or https address?"
     return bool(re.match(r"https?://", str(path)))
 
-
+# %% ../../nbs/data/14_http.ipynb #29ba9695
 def _request(
     url,
     start,  # first byte
@@ -96,7 +96,7 @@ def web_head(
         raise InputError(f"{url}: {problem}; download it and give --from FILE")
     return size, _version(response)
 
-
+# %% ../../nbs/data/14_http.ipynb #23aafb68
 def web_length(
     url,
 ):  # bytes
@@ -109,13 +109,13 @@ BUSY = (408, 429, 502, 503, 504)  # what a server answers that will have time la
 LONGEST_WAIT_S = 120  # that a server may ask for
 
 
-def _asked_s(error):
+def _retry_after_s(error):
     "Seconds for which a server asks us to wait, or 0."
-    asked = (getattr(error, "headers", None) or {}).get("Retry-After") or ""
-    if asked.strip().isdecimal():
-        return int(asked)
+    said = (getattr(error, "headers", None) or {}).get("Retry-After") or ""
+    if said.strip().isdecimal():
+        return int(said)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(asked).timestamp() - time.time())
+        return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
     except (ValueError, TypeError):
         return 0.0
 
@@ -126,10 +126,10 @@ def _wait(
     tries,  # so far
 ):  # tries, with this one
     "Wait before another attempt; the `InputError` to tell of if there is no sense in it."
-    asked_s = _asked_s(error)
-    if tries == len(WAITS_S) or _is_final(error) or asked_s > LONGEST_WAIT_S:
+    pause_s = _retry_after_s(error)
+    if tries == len(WAITS_S) or _is_final(error) or pause_s > LONGEST_WAIT_S:
         raise not_fetched(url, error) from error
-    time.sleep(max(WAITS_S[tries], asked_s))
+    time.sleep(max(WAITS_S[tries], pause_s))
     return tries + 1
 
 # %% ../../nbs/data/14_http.ipynb #1f3a2759
@@ -194,6 +194,11 @@ def web_span(
         except NETWORK as error:
             tries = _wait(url, error, tries)
 
+# %% ../../nbs/data/14_http.ipynb #66aa1b8e
+def _tag(path):
+    "The `ETag` of a file: it changes when the file does."
+    return f'"{path.stat().st_mtime_ns:x}-{path.stat().st_size:x}"'
+
 # %% ../../nbs/data/14_http.ipynb #ee67544b
 class _Ranges(BaseHTTPRequestHandler):
     "Answers a request for a file, or for a part of it."
@@ -207,11 +212,9 @@ class _Ranges(BaseHTTPRequestHandler):
         )
         if not path.is_file():
             return self.send_error(404)
-        size = path.stat().st_size
-        header = self.headers.get("Range", "") if self.server.ranges else ""
-        tag = f'"{path.stat().st_mtime_ns:x}-{size:x}"'
-        if self.headers.get("If-Range", tag) != tag:
-            header = ""
+        size, tag = path.stat().st_size, _tag(path)
+        same = self.headers.get("If-Range", tag) == tag
+        header = self.headers.get("Range", "") if self.server.ranges and same else ""
         span = re.fullmatch(r"bytes=(\d+)-(\d*)", header)
         start, stop = (int(span[1]), min(size, int(span[2] or size) + 1)) if span else (0, size)
         if span and start >= size:
@@ -284,12 +287,9 @@ def download(
         try:
             response, first, size = _request(url, have, version=version if have else None)
             continues = response.status == 206
-            if first != have:
-                file.truncate(0)
-            version = _version(response)
-            remember(version)
-            name = posixpath.basename(url)
-            for _ in _append(response, file, first, size, name, patience):
+            file.truncate(have if first == have else 0)
+            remember(version := _version(response))
+            for _ in _append(response, file, first, size, patience):
                 tries = 0
                 yield continues
             have = file.seek(0, os.SEEK_END)
@@ -297,16 +297,22 @@ def download(
                 return
             raise ConnectionError(f"{have:,} of {size:,} bytes came")
         except NETWORK as error:
-            if have and getattr(error, "code", None) == 416:
-                if error.headers.get("Content-Range") == f"bytes */{have}":
-                    return  # it is all there
+            if _is_all(error, have):
+                return
             if not continues and getattr(error, "code", None) not in BUSY:
                 raise
             tries = _wait(url, error, tries)
 
 # %% ../../nbs/data/14_http.ipynb #6b9eca50
-def _append(response, file, first, size, name, patience):
+def _is_all(error, have):
+    "Does a server say that the bytes we have are all there are?"
+    all_there = getattr(error, "code", None) == 416
+    return have and all_there and error.headers.get("Content-Range") == f"bytes */{have}"
+
+
+def _append(response, file, first, size, patience):
     "Append a response to `file`, block by block, with a progress bar."
+    name = posixpath.basename(patience.url)
     options = dict(unit="B", unit_scale=True, desc=name, delay=1, disable=None)
     with response, tqdm(total=size, initial=first, **options) as bar:
         while block := patience.read(response, BLOCK):

@@ -111,7 +111,7 @@ def _plain(track):  # bytes
             made += track[begin:at]
     return bytes(made)
 
-
+# %% ../../nbs/data/03_midi.ipynb #b0e34223
 def _parsed(content):  # a `mido.MidiFile`
     "A MIDI file, if need be without its meta events."
     try:
@@ -174,10 +174,9 @@ def performance(
 ):
     "The performance in a MIDI file, a `pretty_midi.PrettyMIDI`; `BadAudio` if it cannot be used."
     try:
-        content = midi if isinstance(midi, bytes) else Path(midi).read_bytes()
+        content = _unwrapped(midi if isinstance(midi, bytes) else Path(midi).read_bytes())
     except OSError as e:
         raise BadAudio(f"its MIDI file: {(e.strerror or str(e)).lower()}") from e
-    content = _unwrapped(content)
     if content[:4] != b"MThd":
         raise BadAudio("its MIDI file: " + ("not MIDI" if content else "empty"))
     try:

@@ -24,6 +24,7 @@ import numpy as np
 from fastcore.basics import patch
 from tqdm import tqdm
 
+# %% ../../nbs/data/10_prepare.ipynb #7965c12b
 import audiosynth
 from .clips import Clips
 from .clips_writer import HEADER, ClipsWriter, refuse_target
@@ -204,7 +205,7 @@ def _command(source, from_, samples, rate, seed, options):
         audiosynth=audiosynth.__version__,
     )
 
-
+# %% ../../nbs/data/10_prepare.ipynb #24c65987
 def _writer(target, work, plan, seed, **about):
     "The writer of the dataset."
     return ClipsWriter(

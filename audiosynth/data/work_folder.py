@@ -34,20 +34,19 @@ def unfinished(
 class Busy(InputError):
     "Another process is at work in the same folder."
 
-
+# %% ../../nbs/data/12_work_folder.ipynb #c1a26159
 @contextmanager
 def locked(
     folder,  # a `Path`, which is made
     doing="making this dataset",  # what the other process is doing, for the message
-    *,
-    name="lock",  # of the file in `folder`
-    remove=False,  # remove the file in the end, because the folder stays?
+    stays=False,  # does the folder stay? Then the file is hidden, and removed in the end
 ):
     "Hold the lock of `folder`; raises `Busy` if another process holds it."
+    path = folder / (".lock" if stays else "lock")
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            file = open(folder / name, "w")
+            file = open(path, "w")
         except FileNotFoundError:
             continue  # the folder was just finished and removed
         with file:
@@ -57,13 +56,13 @@ def locked(
                 raise Busy(f"{folder}: another process is {doing}; wait for it") from None
             except OSError:
                 pass  # a file system without locks
-            if not _same_file(file, folder / name):
+            if not _same_file(file, path):
                 continue
             try:
                 yield
             finally:
-                if remove:
-                    (folder / name).unlink(missing_ok=True)
+                if stays:
+                    path.unlink(missing_ok=True)
             return
 
 # %% ../../nbs/data/12_work_folder.ipynb #0ea1a3af

@@ -68,7 +68,7 @@ class TrainedModel:
         known = self.metadata
         training = f"{known.get('row')}, {known.get('step', 0):,} updates on {known.get('data')}"
         clips = f"clips of {self.representation.samples} samples at {self.rate} Hz"
-        says = f"; says {', '.join(self.heard)}" if self.labels else ""
+        says = f"; says {', '.join(self.trained_labels)}" if self.labels else ""
         does = {"midi": "; plays notes", "previous": "; continues a sound"}
         return f"TrainedModel: {training}; {clips}{says}{does.get(self.condition, '')}"
 
@@ -159,7 +159,7 @@ def conditioned_on(self: TrainedModel):
 
 # %% ../../nbs/gan/08_trained_model.ipynb #36cea838
 @patch(as_prop=True)
-def heard(self: TrainedModel):
+def trained_labels(self: TrainedModel):
     "The labels of which there were training clips: those that the model can say."
     untrained = self.metadata.get("untrained", [])
     return [name for name in self.labels if name not in untrained] or self.labels
@@ -173,14 +173,14 @@ def label_numbers(
 ):  # (n,) int32
     "Numbers of labels. `InputError` if the model does not know the label."
     if label is None:
-        heard = np.array([i for i, name in enumerate(self.labels) if name in self.heard], "int32")
-        return heard[np.arange(n) % len(heard)]
-    if label not in self.heard:
+        known = [i for i, name in enumerate(self.labels) if name in self.trained_labels]
+        return np.array(known, "int32")[np.arange(n) % len(known)]
+    if label not in self.trained_labels:
         why = "had no clip in its training" if label in self.labels else "is unknown to this model"
-        raise InputError(f"label {label!r} {why}: it says {', '.join(self.heard)}")
+        raise InputError(f"label {label!r} {why}: it says {', '.join(self.trained_labels)}")
     return np.full(n, self.labels.index(label), "int32")
 
-
+# %% ../../nbs/gan/08_trained_model.ipynb #0009518b
 @patch
 def encode_conditions(
     self: TrainedModel,
@@ -317,7 +317,7 @@ def _check_size(path):
     if 2 * largest > there:
         raise ValueError(f"a layer of {largest:,} units, and {there:,} bytes of weights")
 
-
+# %% ../../nbs/gan/08_trained_model.ipynb #71a68cbc
 def _check_generator(path, network, representation, metadata):
     "`InputError` if a network is not the generator of this model."
     wanted = 1 + bool(metadata.get("labels") or metadata.get("condition"))

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
+# %% ../../nbs/robustness/06_run.ipynb #cf024f46
 from audiosynth.data.files import (
     InputError,
     atomic_path,

@@ -11,13 +11,14 @@ import json
 import os
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from fastcore.basics import patch
 
+# %% ../../nbs/training/01_runs.ipynb #d3fa876d
 from audiosynth.data.files import (
     FULL,
     DiskFull,
@@ -236,17 +237,18 @@ def lock(self: Run):
         yield
         return
     made = [] if self.folder.exists() else [self.folder, *missing_parents(self.folder)]
-    with locked(self.folder, "training in this folder", name=".lock", remove=True):
-        self.held = True
-        try:
+    try:
+        with locked(self.folder, "training in this folder", stays=True):
+            self.held = True
             self._clear()
             yield
-        finally:
-            self.held = False
-    for folder in made if made and not any(self.folder.iterdir()) else ():
-        folder.rmdir()
+    finally:
+        self.held = False
+        for folder in made:
+            with suppress(OSError):  # there is a run in it now
+                folder.rmdir()
 
-
+# %% ../../nbs/training/01_runs.ipynb #924f9fed
 @patch
 def _clear(self: Run):
     "Remove what killed processes left half made."

@@ -103,7 +103,7 @@ def test_the_model_is_swapped_whole(run, monkeypatch):
 
 
 def test_two_trainings_in_one_folder_are_kept_apart(run, data):
-    with locked(run, "training", name=".lock"), pytest.raises(Busy, match="wait for it"):
+    with locked(run, "training", stays=True), pytest.raises(Busy, match="wait for it"):
         train("digit", data, run, steps=3, quiet=True, **SIZE)
     with Run(run).lock(), pytest.raises(Busy), Run(run).lock():
         pass
