@@ -114,6 +114,8 @@ def _write_clips(blocks, file, result, **cutting):
         result["clips"] += 1
         result["padded"] += sounds < cutting["samples"]
         file.write(np.ascontiguousarray(clip))
+    if not result["clips"]:
+        raise BadAudio("too short: not one sample at the rate of the clips")
 
 
 def _as_int16(blocks, result):

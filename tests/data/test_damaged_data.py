@@ -22,8 +22,9 @@ from audiosynth.data.files import InputError, NotWritable
 from audiosynth.data.folder import folder_plan, read_labels
 from audiosynth.data.maestro import read_table
 from audiosynth.data.midi import performance
-from audiosynth.data.prepare import _command, prepare
+from audiosynth.data.prepare import _command
 from audiosynth.data.recordings import BadAudio, blocks, write_wav
+from audiosynth.data.sources import prepare
 from audiosynth.data.work_folder import unfinished
 from audiosynth.listen import as_wave, mp3_bytes
 
