@@ -10,6 +10,7 @@ __all__ = ['MP3_RATES_HZ', 'as_wave', 'mp3_bytes', 'player', 'plot_wave', 'level
 import base64
 import html
 import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,8 +21,6 @@ import soundfile
 import soxr
 from IPython.display import HTML, Audio
 from numpy.typing import ArrayLike
-
-from .data.files import write_text
 
 # %% ../nbs/listen.ipynb #4b417b3b
 def as_wave(
@@ -329,7 +328,12 @@ def write_whole(
     text,  # its new content, written in UTF-8
 ):
     "Write a file whole or not at all: under a temporary name, then a rename."
-    write_text(path, text)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 # %% ../nbs/listen.ipynb #20747f10
 def page(

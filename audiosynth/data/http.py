@@ -76,7 +76,7 @@ def not_fetched(
     remedy = "try again, or download it yourself and give --from FILE"
     return InputError(f"{url}: cannot be fetched ({why}); {remedy}")
 
-
+# %% ../../nbs/data/14_http.ipynb #bfa2d426
 def web_head(
     url,
 ):  # (bytes, version or None)
@@ -85,7 +85,8 @@ def web_head(
     while True:
         try:
             response, _, size = _request(url, 0, 1)
-            response.close()
+            with response:
+                response.read1(1)
             break
         except (*NETWORK, ValueError) as error:
             if getattr(error, "code", None) not in BUSY:
