@@ -33,7 +33,7 @@ def tree(
     found, left = [], []
 
     def no_dataset(path):
-        return not (path / "clips.npy").exists()
+        return not os.path.exists(path / "clips.npy")
 
     for where, names in walk(folder, left, no_dataset):
         for path in (where / name for name in names):
