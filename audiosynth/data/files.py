@@ -229,7 +229,8 @@ def read_json(
 ):
     "What a JSON file holds; `InputError`, with file and field, if it cannot be read or used."
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        text = Path(path).read_text(encoding="utf-8")
+        content = json.loads(text.removeprefix("\ufeff"))  # a mark that some editors write
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({_in_short(error)}); {remedy}") from error
     if wrong := mismatch(content, schema):
