@@ -16,6 +16,7 @@ The same from a shell: `audiosynth --help`, or `python -m audiosynth --help`. Im
 is quick: a name is looked up, and TensorFlow imported, when the name is first used.
 """
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -85,6 +86,8 @@ def __getattr__(name):
     "Import a public name when it is first used (PEP 562)."
     if name not in _HOME:
         raise AttributeError(f"module 'audiosynth' has no attribute {name!r}")
+    if "keras" not in sys.modules:  # whatever other projects have set
+        os.environ["KERAS_BACKEND"] = "tensorflow"
     if name == "prepare":  # it reads a table of sources that this module fills
         import_module("audiosynth.data.sources")
     value = getattr(import_module(f"audiosynth.{_HOME[name]}"), name)

@@ -4,22 +4,24 @@
 
 # %% auto #0
 __all__ = ['SOURCE_OPTIONS', 'GAN_ONLY', 'BASIS_OPTIONS', 'TRAIN_OPTIONS', 'PREPARED', 'ROW_HELP', 'STRATEGY_HELP', 'RUNS',
-           'hushed', 'quiet_tensorflow', 'prepare_command', 'check_command', 'learn', 'train_command', 'study_command',
-           'write_sounds', 'generate_command', 'play', 'babble_command', 'bases_command', 'noise_grid',
-           'robustness_command', 'evaluate_command', 'listen_command', 'answers_command', 'verb', 'positional',
-           'option', 'flag', 'Renamed', 'renamed', 'seed', 'checkpoint', 'folder_options', 'corpus_options',
-           'data_verbs', 'model_options', 'run_options', 'training_verbs', 'generate_verb', 'babble_verbs',
-           'robustness_verb', 'evaluate_verb', 'listening_verbs', 'parser', 'main', 'fail']
+           'PATHS', 'NO_MEMORY', 'hushed', 'quiet_tensorflow', 'prepare_command', 'check_command', 'learn',
+           'train_command', 'study_command', 'write_sounds', 'generate_command', 'play', 'babble_command',
+           'bases_command', 'noise_grid', 'robustness_command', 'evaluate_command', 'listen_command', 'answers_command',
+           'verb', 'positional', 'option', 'flag', 'Renamed', 'renamed', 'seed', 'checkpoint', 'folder_options',
+           'corpus_options', 'data_verbs', 'model_options', 'run_options', 'training_verbs', 'generate_verb',
+           'babble_verbs', 'robustness_verb', 'evaluate_verb', 'listening_verbs', 'Parser', 'with_home', 'parser',
+           'main', 'fail']
 
 # %% ../nbs/cli.ipynb #fafc5d71
 import argparse
 import os
+import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 from . import __version__
-from .data.files import InputError
+from .data.files import FULL, SEEDS, InputError, user_path
 
 # %% ../nbs/cli.ipynb #f3db5e41
 @contextmanager
@@ -39,10 +41,14 @@ def hushed():
 def quiet_tensorflow():
     "Import TensorFlow without its log."
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever other projects have set
     with hushed():
+        import keras
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+    keras.config.set_floatx("float32")  # and what ~/.keras/keras.json says
+    keras.config.set_image_data_format("channels_last")
     tf.get_logger().setLevel("ERROR")
 
 # %% ../nbs/cli.ipynb #b5e7c48d
@@ -111,8 +117,8 @@ def learn(args):
     frozen = args.frozen_encoder or None
     print(train_basis(args.row, args.data, args.out, frozen=frozen, **options))
     print(
-        f"look at it: audiosynth bases {args.out} --out DIR; "
-        f"train a GAN in it: audiosynth train basis_gan --basis {args.out} --out DIR"
+        f"look at it: audiosynth bases {shlex.quote(str(args.out))} --out DIR; train a GAN in "
+        f"it: audiosynth train basis_gan --basis {shlex.quote(str(args.out))} --out DIR"
     )
 
 # %% ../nbs/cli.ipynb #cliTrain
@@ -139,8 +145,8 @@ def train_command(args):
     options = {name: getattr(args, name) for name in TRAIN_OPTIONS}
     model = train(args.row, args.data, args.out, mixed=args.mixed_precision, **options)
     print(model)
-    label = f" --label {model.labels[-1]}" if model.labels else ""
-    print(f"hear more: audiosynth generate {args.out}{label}")
+    label = f" --label {shlex.quote(model.trained_labels[-1])}" if model.labels else ""
+    print(f"hear more: audiosynth generate {shlex.quote(str(args.out))}{label}")
 
 # %% ../nbs/cli.ipynb #4667f700
 def study_command(args):
@@ -171,15 +177,16 @@ def write_sounds(
     seed,
 ):
     "Write WAV files, and `index.html` with a row of players for each label."
-    import soundfile as sf
-
     from audiosynth.data.clips import pcm16
+    from audiosynth.data.files import file_name, remove_dead
+    from audiosynth.data.recordings import write_wav
     from audiosynth.listen import page
 
     out.mkdir(parents=True, exist_ok=True)
-    files = [f"{i:04d}{name and '-'}{name}.wav" for i, name in enumerate(names)]
+    remove_dead(out)
+    files = [f"{i:04d}{name and '-' + file_name(name)}.wav" for i, name in enumerate(names)]
     for file, wave in zip(files, waves):
-        sf.write(out / file, pcm16(wave), model.rate)
+        write_wav(out / file, pcm16(wave), rate=model.rate)
     rows = [
         (name or "clip", [(file, wave) for file, wave, n in zip(files, waves, names) if n == name])
         for name in dict.fromkeys(names)
@@ -351,6 +358,7 @@ def listen_command(args):
 # %% ../nbs/cli.ipynb #cliAns00
 def answers_command(args):
     "Analyse what the listeners of a listening test sent back."
+    quiet_tensorflow()
     from audiosynth.evaluation.listening_analysis import analyse_answers, report
 
     print(report(analyse_answers(args.folder, args.key, args.out)))
@@ -408,7 +416,17 @@ def renamed(new):
 # %% ../nbs/cli.ipynb #verbs000
 def seed():
     "The option of every verb that draws random numbers."
-    return option("the same seed, the same result", 0, int)
+    return option("the same seed, the same result", 0, _seed)
+
+
+def _seed(text):
+    "A seed, from a word of the command line."
+    try:
+        if 0 <= int(text) < SEEDS:
+            return int(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text}: give a whole number from 0 to {SEEDS - 1}")
 
 
 def checkpoint():
@@ -663,10 +681,35 @@ def listening_verbs(verbs):
         out=option("folder (default: that of the key)"),
     )
 
+# %% ../nbs/cli.ipynb #feb14bf8
+class Parser(argparse.ArgumentParser):
+    "A parser whose errors are one line, as all others."
+
+    def error(self, message):
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+# options that name a file or folder
+PATHS = "out data run source_path labels basis midi start key folder wav music bases".split()
+
+
+def with_home(args):
+    "Expand `~` in the paths of parsed arguments: a shell does not in `--out=~/x`."
+
+    def expanded(value):
+        if isinstance(value, (list, tuple)):
+            return [expanded(each) for each in value]
+        return str(user_path(value)) if str(value)[:1] == "~" else value
+
+    for name in PATHS:
+        if getattr(args, name, None):
+            setattr(args, name, expanded(getattr(args, name)))
+    return args
+
 # %% ../nbs/cli.ipynb #verbs004
 def parser():
     "The parser of the whole command."
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="audiosynth", description="In which representation of sound should a GAN learn?"
     )
     top.add_argument("--version", action="version", version=f"audiosynth {__version__}")
@@ -680,24 +723,46 @@ def parser():
     listening_verbs(verbs)
     return top
 
+# %% ../nbs/cli.ipynb #33b5fa56
+NO_MEMORY = ("ResourceExhaustedError", "_ArrayMemoryError")  # TensorFlow's and NumPy's
+
+
+def _of_system(
+    error,  # an `OSError`
+    out,  # where the command writes, or None
+):  # one line
+    "What the operating system said, and about which file."
+    where = error.filename or out or "the disk"
+    if error.errno in FULL:
+        return f"{where}: the disk is full; make room and give the same command again"
+    return f"{where}: {(error.strerror or str(error)).lower()}; choose another folder"
+
 # %% ../nbs/cli.ipynb #4b716e97
 def main(
     argv=None,  # words of the command line; None: those of this process
 ):
     "The console script `audiosynth`, and `python -m audiosynth`."
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # letters that this terminal does not have
+    args = None
     try:
-        args = parser().parse_args(argv)
+        args = with_home(parser().parse_args(argv))
         args.command(args)
     except InputError as error:
         fail(error)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        fail(f"{error.filename or ''}: {why}; choose another folder")
+        fail(_of_system(error, getattr(args, "out", None)))
     except KeyboardInterrupt:
         print("\naudiosynth: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ not in NO_MEMORY:
+            raise
+        why = str(error).splitlines()[0] if str(error) else "all of it is in use"
+        fail(f"not enough memory ({why[:200]}); ask for less: a smaller n, batch, width or samples")
 
-
+# %% ../nbs/cli.ipynb #193323ae
 def fail(
     why,  # the message or the exception
 ):

@@ -72,6 +72,19 @@ def read_index(
     what = f"index.npz: its columns do not go together ({shapes})"
     report.add("damaged", what, PREPARE_AGAIN)
 
+# %% ../../nbs/data/19_check_index.ipynb #17106a80
+def _check_training(index, manifest, report):
+    "Add that there is nothing to train on, or the labels of which there is nothing."
+    train = index["split"] == 0
+    if not train.any():
+        report.add("odd", "there are no training clips", "prepare more recordings, or other splits")
+        return
+    there, known = set(index["label"].tolist()), set(index["label"][train].tolist())
+    lost = [name for i, name in enumerate(manifest["labels"]) if i in there - known]
+    if lost:
+        what = f"{len(lost):,} labels have no training clip: {some_of(lost)}"
+        report.add("odd", what, "no model can learn them; prepare more recordings, or other splits")
+
 # %% ../../nbs/data/19_check_index.ipynb #517c6a06
 def check_index(
     index,  # {name: (n,)}, as from `read_index`
@@ -100,8 +113,7 @@ def check_index(
     if len(bad):
         what = f"index.npz: the clip before is wrong for {len(bad):,} clips"
         report.add("damaged", what, PREPARE_AGAIN, bad)
-    if not (index["split"] == 0).any():
-        report.add("odd", "there are no training clips", "prepare more recordings, or other splits")
+    _check_training(index, manifest, report)
 
 # %% ../../nbs/data/19_check_index.ipynb #08fd6137
 def _wrong_previous(

@@ -9,7 +9,6 @@ __all__ = ['HEADER', 'ClipsWriter', 'refuse_target']
 import json
 import os
 import secrets
-import shutil
 from array import array
 from pathlib import Path
 
@@ -24,7 +23,10 @@ from audiosynth.data.files import (
     missing_parents,
     remove_folder,
     sha256_of,
+    user_path,
+    write_text,
 )
+from .whole_folders import replaceable, swap_in
 
 # %% ../../nbs/data/17_clips_writer.ipynb #74d7c5b2
 class ClipsWriter:
@@ -45,7 +47,7 @@ class ClipsWriter:
         force=False,  # replace a finished dataset?
         work=None,  # write in this folder, and leave it if unfinished; None: a temporary folder
     ):
-        self.folder, self.force = Path(os.path.abspath(folder)), force
+        self.folder, self.force = replaceable(user_path(folder)), force
         self.work, self.temporary = work and Path(work), work is None
         refuse_target(self.folder, force)
         self.manifest = _new_manifest(source, licence, options, labels, split_by)
@@ -212,25 +214,12 @@ def _finish(self: ClipsWriter):
         files={name: sha256_of(self.work / name) for name in ["index.npz", *names]},
         counts=counts | self.manifest["counts"],
     )
-    text = json.dumps(self.manifest, indent=1, ensure_ascii=False)
-    (self.work / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(self.manifest, indent=1, ensure_ascii=False) + "\n"
+    (self.work / "manifest.json").write_text(text, encoding="utf-8")
     refuse_target(self.folder, self.force)
-    self._rename()
-
-# %% ../../nbs/data/17_clips_writer.ipynb #8f44fb0d
-@patch
-def _rename(self: ClipsWriter):
-    "Put the finished folder in its place; a dataset that stood there is removed afterwards."
-    old = self.work.with_suffix(".old")
-    if self.folder.exists():
-        self.folder.rename(old)
-    try:
-        self.work.rename(self.folder)
-    except OSError:
-        if old.exists():
-            old.rename(self.folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    if not self.temporary:
+        write_text(self.work.with_name("finished"), text)
+    swap_in(self.work, self.folder)
 
 # %% ../../nbs/data/17_clips_writer.ipynb #53a954f7
 @patch

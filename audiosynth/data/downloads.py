@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 
 from .archives import _span, members
-from .files import InputError, cache, sha256_of
+from .files import InputError, cache, file_name, sha256_of, to_disk, write_text
 from .http import NETWORK, download, is_url, not_fetched
 
 try:
@@ -47,6 +47,12 @@ class _TemporaryPath(type(Path())):
 
 _in_use = weakref.WeakValueDictionary()
 
+# %% ../../nbs/data/15_downloads.ipynb #bc9b1b94
+def _member_path(member):
+    "Where a member is unpacked to."
+    key = hashlib.sha256(repr(member).encode()).hexdigest()[:16]
+    return cache() / "members" / f"{key}-{file_name(posixpath.basename(member.name))}"
+
 # %% ../../nbs/data/15_downloads.ipynb #431cba2c
 def on_disk(
     member,  # `Member`, or a Path, which is on disk already
@@ -56,8 +62,7 @@ def on_disk(
     "A member as a file in the cache. Raises `DamagedMember`, `InputError`."
     if isinstance(member, Path):
         return member
-    key = hashlib.sha256(repr(member).encode()).hexdigest()[:16]
-    path = _TemporaryPath(cache() / "members" / f"{key}-{posixpath.basename(member.name)}")
+    path = _TemporaryPath(_member_path(member))
     if known := _in_use.get(str(path)):
         return known
     part, release = Path(f"{path}.part"), None
@@ -88,7 +93,7 @@ def _unpack(
     if not is_url(member.archive):
         return _write(path, member.blocks())
     had = lock.seek(0, os.SEEK_END)
-    for block in _span(member.archive, member.start + had, member.stop):
+    for block in _span(member.archive, member.start + had, member.stop, member.version):
         lock.write(block)
     lock.flush()
     try:
@@ -129,10 +134,19 @@ def _release(lock, path, part, keep):
 def _download_path(url):
     "Where the file at `url` is kept."
     key = hashlib.sha256(url.encode()).hexdigest()[:8]
-    name = posixpath.basename(urllib.parse.urlsplit(url).path)
+    name = file_name(posixpath.basename(urllib.parse.urlsplit(url).path))
     return cache() / "downloads" / f"{key}-{name}"
 
 # %% ../../nbs/data/15_downloads.ipynb #3d11074a
+def _known(path):
+    "The options of `download` that read a version from a file, and keep the new one there."
+    try:
+        version = path.read_text(encoding="utf-8") or None
+    except (OSError, ValueError):
+        version = None
+    return dict(version=version, remember=lambda new: write_text(path, new or ""))
+
+# %% ../../nbs/data/15_downloads.ipynb #a65c0ee0
 def fetch(
     url,
     *,
@@ -142,21 +156,21 @@ def fetch(
     path = _download_path(url)
     if path.exists():
         return path
-    part, continues = Path(f"{path}.part"), False
+    part, version, continues = Path(f"{path}.part"), Path(f"{path}.version"), False
     try:
         with _locked(part) as file:
             try:
                 if path.exists():
                     return path  # another process was faster
-                for continues in download(url, file):  # noqa: B007, after an error it matters
+                for continues in download(url, file, **_known(version)):  # noqa: B007, used later
                     pass
                 continues = False
                 file.flush()
                 _check(url, part, sha256)
                 part.rename(path)
             finally:
-                if not continues:
-                    part.unlink(missing_ok=True)
+                for useless in () if continues else (part, version):
+                    useless.unlink(missing_ok=True)
     except (*NETWORK, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -175,3 +189,4 @@ def _check(url, path, sha256):
                 pass
         except InputError as error:
             raise InputError(str(error).replace(str(path), url)) from error
+    to_disk(path)

@@ -16,8 +16,9 @@ import soundfile
 
 from .clips import SPLITS
 from .cutting import Recording
-from .files import InputError, sha256_of
+from .files import InputError, printable, sha256_of, user_path
 from .prepare import Plan
+from .whole_folders import walk
 
 # %% ../../nbs/data/04_folder.ipynb #be4c3265
 AUDIO = {f".{kind.lower()}" for kind in soundfile.available_formats()}
@@ -31,13 +32,11 @@ def tree(
     "The audio files below a folder: (paths, [(name, why)] of what was left out), both sorted."
     found, left = [], []
 
-    def denied(e):
-        left.append((os.path.relpath(e.filename, folder), e.strerror.lower()))
+    def no_dataset(path):
+        return not os.path.exists(path / "clips.npy")
 
-    for where, below, names in os.walk(folder, onerror=denied):
-        dataset = [d for d in below if os.path.exists(f"{where}/{d}/clips.npy")]
-        below[:] = sorted(d for d in below if not d.startswith(".") and d not in dataset)
-        for path in (Path(where, name) for name in names if not name.startswith(".")):
+    for where, names in walk(folder, left, no_dataset):
+        for path in (where / name for name in names):
             name, why = _left_out(path, folder)
             if why:
                 left.append((name, why))
@@ -56,7 +55,7 @@ def _left_out(
         kind = path.stat().st_mode
     except OSError as e:
         return name, e.strerror.lower()
-    if not name.isprintable():
+    if not printable(name):
         return ascii(name), "a name that cannot be printed; rename it"
     if not stat.S_ISREG(kind):
         return name, "not a file"
@@ -70,9 +69,9 @@ def read_labels(
     names,  # set of the files there are
 ):
     "What a table says about the files: {file: {label, group, split}}, split a number or None."
-    path, rows, splits = Path(path), {}, {}
+    path, rows, splits = user_path(path), {}, {}
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with open(path, encoding="utf-8-sig") as file:
             table = csv.DictReader(file)
             if missing := {"file", "label"} - set(table.fieldnames or []):
                 raise InputError(
@@ -154,7 +153,7 @@ def existing_path(
     "The `Path` of what the user gave; `InputError` if it cannot be read."
     if path is None:
         raise InputError(f"no {kind} was given; say where the recordings are with --from")
-    path = Path(path)
+    path = user_path(path)
     try:
         if path.is_dir():
             os.listdir(path)
@@ -193,8 +192,10 @@ def _label_groups(
     if labels is None:
         several = len({p.parent for p in paths}) > 1 and len({p.parent.name for p in paths}) > 1
         rows = {}
+        top = os.path.basename(os.path.abspath(root))  # also of "." and ".."
         for name, path in zip(names, paths):
-            rows[name] = dict(label=path.parent.name if several else None, group=name)
+            label = top if path.parent == root else path.parent.name
+            rows[name] = dict(label=label if several else None, group=name)
     else:
         rows = read_labels(labels, set(names))
     if groups is not None:

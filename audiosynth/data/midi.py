@@ -68,6 +68,86 @@ def _keep_pedal(
         change = pretty_midi.ControlChange(SUSTAIN, value, found.tick_to_time(tick))
         found.instruments[0].control_changes.append(change)
 
+# %% ../../nbs/data/03_midi.ipynb #52bae65d
+_TEMPO, _END = 0x51, 0x2F  # meta events that are kept
+
+
+def _unwrapped(content):
+    "The MIDI file inside a RIFF file (RMID), or the bytes as they are."
+    if content[:4] != b"RIFF" or content[8:12] != b"RMID":
+        return content
+    at = content.find(b"MThd", 12, 4096)
+    return content[at:] if at > 0 else content
+
+
+def _length_at(track, at):  # (value, place behind it)
+    "A number of variable length in a track."
+    value = 0
+    while True:
+        value, at = value << 7 | track[at] & 127, at + 1
+        if track[at - 1] < 128:
+            return value, at
+
+# %% ../../nbs/data/03_midi.ipynb #01d6eccf
+def _plain(track):  # bytes
+    "A track whose meta events are empty markers, but for tempo and end."
+    made, at, running = bytearray(), 0, 0
+    while at < len(track):
+        begin = at
+        _, at = _length_at(track, at)
+        made += track[begin:at]
+        begin = at
+        status = track[at] if track[at] >= 128 else running
+        at += track[at] >= 128
+        running = status if status < 0xF0 else running
+        if status in (0xF0, 0xF7, 0xFF):
+            kind = track[at] if status == 0xFF else None
+            size, body = _length_at(track, at + (status == 0xFF))
+            at = body + size
+            kept = kind is None or kind == _END or (kind == _TEMPO and size == 3)
+            made += track[begin:at] if kept else b"\xff\x06\0"
+        else:
+            at += 1 if status & 0xE0 == 0xC0 else 2
+            made += track[begin:at]
+    return bytes(made)
+
+# %% ../../nbs/data/03_midi.ipynb #b0e34223
+def _parsed(content):  # a `mido.MidiFile`
+    "A MIDI file, if need be without its meta events."
+    try:
+        return mido.MidiFile(file=io.BytesIO(content), clip=True)
+    except EOFError:
+        raise
+    except Exception:  # whatever an odd event leads the library into
+        made, at = bytearray(), 0
+        while at + 8 <= len(content):
+            name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "big")
+            body, at = content[at + 8 : at + 8 + size], at + 8 + size
+            body = _plain(body) if name == b"MTrk" else body
+            made += name + len(body).to_bytes(4, "big") + body
+        return mido.MidiFile(file=io.BytesIO(bytes(made)), clip=True)
+
+# %% ../../nbs/data/03_midi.ipynb #771aa7d8
+_TICKS = 4e7
+pretty_midi.pretty_midi.MAX_TICK = _TICKS
+
+
+def _coarsen(
+    file,  # a `mido.MidiFile`; changed in place
+):
+    "Make the ticks of a very long performance longer."
+    last = max((sum(event.time for event in track) for track in file.tracks), default=0)
+    beat = max(1, int(file.ticks_per_beat * min(1, 0.9 * _TICKS / max(1, last))))
+    if beat == file.ticks_per_beat:
+        return
+    for track in file.tracks:
+        tick = before = 0
+        for event in track:
+            tick += event.time
+            now = round(tick * beat / file.ticks_per_beat)
+            event.time, before = now - before, now
+    file.ticks_per_beat = beat
+
 # %% ../../nbs/data/03_midi.ipynb #0a8f42d5
 _LONGEST_S, _FASTEST = 24 * 3600, 10_000  # seconds; beats a minute
 
@@ -94,15 +174,16 @@ def performance(
 ):
     "The performance in a MIDI file, a `pretty_midi.PrettyMIDI`; `BadAudio` if it cannot be used."
     try:
-        content = midi if isinstance(midi, bytes) else Path(midi).read_bytes()
+        content = _unwrapped(midi if isinstance(midi, bytes) else Path(midi).read_bytes())
     except OSError as e:
         raise BadAudio(f"its MIDI file: {(e.strerror or str(e)).lower()}") from e
     if content[:4] != b"MThd":
         raise BadAudio("its MIDI file: " + ("not MIDI" if content else "empty"))
     try:
-        file = mido.MidiFile(file=io.BytesIO(content))
+        file = _parsed(content)
         if why := _why_not(file):
             raise BadAudio(f"its MIDI file: {why}")
+        _coarsen(file)
         _well_formed(file)
         found = pretty_midi.PrettyMIDI(mido_object=file)
         if not any(i.notes for i in found.instruments):

@@ -11,7 +11,7 @@ import inspect
 import json
 import os
 import re
-import shutil
+import zlib
 from array import array
 from collections import deque
 from collections.abc import Iterable
@@ -24,12 +24,28 @@ import numpy as np
 from fastcore.basics import patch
 from tqdm import tqdm
 
+# %% ../../nbs/data/10_prepare.ipynb #7965c12b
 import audiosynth
 from .clips import Clips
 from .clips_writer import HEADER, ClipsWriter, refuse_target
-from .cutting import Recording, cut_in_place, cut_to_part, fingerprint
-from .files import InputError, look_up, unknown  # noqa: F401, `unknown` was here
+from audiosynth.data.cutting import (
+    RESULT,
+    Recording,
+    cut_in_place,
+    cut_to_part,
+    end_with_parent,
+    fingerprint,
+    read_part,
+)
+from audiosynth.data.files import (  # noqa: F401, `unknown` was here
+    InputError,
+    look_up,
+    mismatch,
+    unknown,
+    user_path,
+)
 from .recordings import hop_of, steps_back
+from .whole_folders import replaceable
 from .work_folder import unfinished, work_folder
 
 # %% ../../nbs/data/10_prepare.ipynb #e5f49e21
@@ -122,8 +138,9 @@ def prepare(
         InputError: something is refused; nothing is left behind then. If the work breaks off
             later, what is done is kept and the same command continues.
     """
-    target = Path(os.path.abspath(out))
-    _check_options(source, samples, rate, options)
+    target = replaceable(user_path(out))
+    from_ = user_path(from_) if from_ and not _is_address(from_) else from_
+    _check_options(source, samples, rate, workers, options)
     if not unfinished(target).exists():
         refuse_target(target, force)
     command = _command(source, from_, samples, rate, seed, options)
@@ -147,9 +164,11 @@ def _option_names(source):
     return list(inspect.signature(SOURCES[source]).parameters)[1:]
 
 
-def _check_options(source, samples, rate, options):
+def _check_options(source, samples, rate, workers, options):
     "Refuse a command that cannot be meant."
     look_up(source, SOURCES, "source")
+    if workers is not None and workers < 1:
+        raise InputError(f"{workers} workers: give at least 1, or none for one per core")
     if samples < 1 or not 1000 <= rate <= 192_000:
         raise InputError(f"{samples} samples at {rate} Hz: give at least 1 and 1000–192000 Hz")
     names = _option_names(source)
@@ -167,9 +186,14 @@ def _check_plan(plan, samples):
         raise InputError(f"{plan.states} states in {samples} samples: {choice}")
 
 # %% ../../nbs/data/10_prepare.ipynb #e29b171f
+def _is_address(from_):
+    "Is this the address of something that is not on the disk?"
+    return bool(re.match(r"\w+://", str(from_)))
+
+
 def _command(source, from_, samples, rate, seed, options):
     "What must be the same for a command to continue another."
-    if from_ and not re.match(r"\w+://", str(from_)):
+    if from_ and not _is_address(from_):
         from_ = os.path.abspath(from_)
     return dict(
         source=source,
@@ -181,7 +205,7 @@ def _command(source, from_, samples, rate, seed, options):
         audiosynth=audiosynth.__version__,
     )
 
-
+# %% ../../nbs/data/10_prepare.ipynb #24c65987
 def _writer(target, work, plan, seed, **about):
     "The writer of the dataset."
     return ClipsWriter(
@@ -217,7 +241,7 @@ def _cut_all(plan, writer, work, *, workers):
         for result in tqdm(results, initial=done, total=plan.total, **bar):
             recording, mark = sent.popleft()
             if result["clips"] and result["stem"]:
-                writer.append_part(result["stem"])
+                writer.append_part(result["stem"], result)
             journal.write(json.dumps(result | {"stem": mark}) + "\n")
             journal.flush()
             _enter(plan, writer, recording, result)
@@ -248,9 +272,8 @@ def _results(plan, tasks, writer, workers):
 
 def _cut_here(recording, stem, files, options):
     "Take the part that an earlier command with several workers left, or cut in place."
-    if os.path.exists(f"{stem}.json"):
-        return cut_to_part(recording, stem, **options)
-    return cut_in_place(recording, files, **options)
+    found = read_part(stem, options["samples"], options["states"])
+    return found or cut_in_place(recording, files, **options)
 
 
 def _parallel_options(plan, workers):
@@ -262,7 +285,9 @@ def _parallel_options(plan, workers):
         if workers == 1:
             return None
     lazy = backend.supports_return_generator
-    return dict(n_jobs=workers, return_as="generator" if lazy else "list")
+    ours = n_jobs is None and type(backend) is joblib.parallel.BACKENDS["loky"]
+    orphans = dict(backend="loky", initializer=end_with_parent) if ours else {}
+    return dict(n_jobs=workers, return_as="generator" if lazy else "list", **orphans)
 
 # %% ../../nbs/data/10_prepare.ipynb #7b1923aa
 def _enter(plan, writer, recording, result):
@@ -299,9 +324,8 @@ def _replay(plan, writer, path):  # (number of recordings entered, iterator over
             recording = next(recordings, None)
             if recording is None:
                 break
-            # a line without its end: stopped while it was written
-            row = json.loads(line) if line.endswith(b"\n") else {"stem": None}
-            same = row["stem"] == fingerprint(recording)
+            row = _journal_row(line)
+            same = row and row["stem"] == fingerprint(recording)
             if not same or len(writer) + row["clips"] > writer.clips_in_files():
                 recordings = chain([recording], recordings)
                 break
@@ -310,6 +334,15 @@ def _replay(plan, writer, path):  # (number of recordings entered, iterator over
     os.truncate(path, at)
     writer.settle()
     return done, recordings
+
+# %% ../../nbs/data/10_prepare.ipynb #1e924a18
+def _journal_row(line):
+    "What a line of the journal says, or None if it was damaged, or stopped while it was written."
+    try:
+        row = json.loads(line) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
+        return None
+    return None if mismatch(row, RESULT | {"stem": str}) else row
 
 # %% ../../nbs/data/10_prepare.ipynb #9738c255
 @patch
@@ -328,11 +361,17 @@ def clips_in_files(self: ClipsWriter):
 def append_part(
     self: ClipsWriter,
     stem,  # of the files that `cut_to_part` wrote
+    result,  # what it returned
 ):
-    "Append the clips and notes of a part."
+    "Append the clips and notes of a part; `InputError` if they are not those that were written."
     for file, kind in zip(self.files, ("clips", "roll")):
+        crc, wanted = 0, result.get("crc", {}).get(kind)
         with open(f"{stem}.{kind}", "rb") as part:
-            shutil.copyfileobj(part, file, 2**20)
+            while block := part.read(2**20):
+                file.write(block)
+                crc = zlib.crc32(block, crc)
+        if wanted is not None and crc != wanted:
+            raise InputError(f"{stem}.{kind}: not what its worker wrote; is the disk in order?")
         file.flush()
 
 # %% ../../nbs/data/10_prepare.ipynb #fcfdd933

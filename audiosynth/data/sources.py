@@ -14,7 +14,7 @@ from pathlib import Path
 import audiosynth
 from .clips import SPLITS, Clips
 from .cutting import Busy, Recording
-from .files import InputError, cache, sha256_of, unknown
+from .files import InputError, NotWritable, cache, sha256_of, unknown, user_path
 from .folder import folder_plan, tree  # noqa: F401
 from .fsdd import WORDS, fsdd_plan
 from .maestro import maestro_plan
@@ -104,6 +104,7 @@ def load_clips(data: str | Path) -> Clips:
         InputError: there is no such folder, or it is not a dataset, or damaged.
     """
     if str(data) not in EMBEDDED:
+        data = user_path(data)
         if not Path(data).exists() and Path(data).name == str(data):
             raise InputError(f"{data}: no such folder, and " + unknown("dataset", data, EMBEDDED))
         return Clips(data)
@@ -125,10 +126,15 @@ def _prepare_embedded(
             return prepare(name, folder, force=damaged)
         except Busy:
             time.sleep(0.1)  # another process is preparing it
-        except InputError:
-            if not folder.exists():
-                raise
-            return Clips(folder)  # the other process has finished
+        except InputError as error:
+            if folder.exists() and not damaged:
+                return Clips(folder)  # the other process has finished
+            if isinstance(error, NotWritable):
+                remedy = "name a folder for them, with room, in AUDIOSYNTH_CACHE"
+                raise type(error)(
+                    f"the embedded clips cannot be kept ({error}); {remedy}"
+                ) from error
+            raise
 
 
 def _cached(

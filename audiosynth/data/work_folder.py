@@ -7,7 +7,6 @@ __all__ = ['unfinished', 'Busy', 'locked', 'work_folder']
 
 # %% ../../nbs/data/12_work_folder.ipynb #72ca0035
 import fcntl
-import json
 import os
 import shutil
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from audiosynth.data.files import (
     InputError,
     cannot_write,
     missing_parents,
+    read_json,
     remove_folder,
     write_json,
 )
@@ -32,31 +32,38 @@ def unfinished(
 
 # %% ../../nbs/data/12_work_folder.ipynb #4f549483
 class Busy(InputError):
-    "Another process is making the same dataset."
+    "Another process is at work in the same folder."
 
-
+# %% ../../nbs/data/12_work_folder.ipynb #c1a26159
 @contextmanager
 def locked(
     folder,  # a `Path`, which is made
+    doing="making this dataset",  # what the other process is doing, for the message
+    stays=False,  # does the folder stay? Then the file is hidden, and removed in the end
 ):
     "Hold the lock of `folder`; raises `Busy` if another process holds it."
+    path = folder / (".lock" if stays else "lock")
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            file = open(folder / "lock", "w")
+            file = open(path, "w")
         except FileNotFoundError:
             continue  # the folder was just finished and removed
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                reason = "another process is making this dataset; wait for it"
-                raise Busy(f"{folder}: {reason}") from None
+                raise Busy(f"{folder}: another process is {doing}; wait for it") from None
             except OSError:
                 pass  # a file system without locks
-            if _same_file(file, folder / "lock"):
+            if not _same_file(file, path):
+                continue
+            try:
                 yield
-                return
+            finally:
+                if stays:
+                    path.unlink(missing_ok=True)
+            return
 
 # %% ../../nbs/data/12_work_folder.ipynb #0ea1a3af
 def _same_file(file, path):
@@ -74,10 +81,12 @@ def _continues(
 ):  # did this very command leave `work`?
     "Compare the command with the one that left `work`; `InputError` if another one left clips."
     try:
-        before = json.loads((work / "command.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        before = read_json(work / "command.json", dict, remedy="")
+    except InputError:
         before = {}
     if before == command:
+        for path in (work / "parts").glob("*.*.*"):
+            path.unlink(missing_ok=True)  # half written by a worker that was killed
         return True
     if before and not force and _has_clips(work):
         changed = ", ".join(
@@ -103,6 +112,17 @@ def _has_clips(work):
     return any(p.stat().st_size > HEADER for p in (work / "dataset").glob("clips.npy"))
 
 # %% ../../nbs/data/12_work_folder.ipynb #5d41d367
+def _is_finished(work, target):
+    "Does the dataset of this work folder stand in its place already?"
+    if not (work / "dataset").exists():
+        return True
+    try:
+        made = (work / "finished").read_bytes()
+        return made == (target / "manifest.json").read_bytes()
+    except OSError:
+        return False
+
+# %% ../../nbs/data/12_work_folder.ipynb #267ba7c2
 @contextmanager
 def work_folder(
     target,  # folder of the dataset, a `Path`
@@ -119,8 +139,7 @@ def work_folder(
                     for name in ("parts", "dataset"):
                         (work / name).mkdir()
                     write_json(work / "command.json", command)
-                # without `dataset` the last command was stopped after its very last rename
-                yield work if (work / "dataset").exists() else None
+                yield None if _is_finished(work, target) else work
             except BaseException as error:
                 raise _stopped(error, target, work, made)  # noqa: B904, the error itself
             remove_folder(work)

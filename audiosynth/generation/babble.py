@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import soundfile as sf
 
-from ..data.files import InputError, write_json
+from ..data.files import InputError, check_seed, write_json
 from ..data.recordings import BadAudio, blocks
 from ..data.sources import load_clips
 from ..gan.trained_model import TrainedModel
@@ -61,6 +61,7 @@ def babble(
             f"this model cannot go on from a sound, it {model.conditioned_on}; "
             "train a row with --condition previous"
         )
+    check_seed(seed)
     if not 0 < seconds < 1e6:
         raise InputError(f"{seconds} seconds: give more than 0, and less than a million")
     overlap_s = min(max(fade_s, 0), 0.25 * model.representation.samples / model.rate)

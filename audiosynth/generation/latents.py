@@ -7,7 +7,6 @@ __all__ = ['BATCH', 'sample_latents', 'generate_from_latents', 'interpolate_late
            'principal_directions', 'move_latent', 'favourites', 'add_favourite', 'recall', 'LatentExplorer']
 
 # %% ../../nbs/generation/01_latents.ipynb #acae51c5
-import json
 from pathlib import Path
 from statistics import NormalDist
 
@@ -16,7 +15,7 @@ import keras
 import numpy as np
 from fastcore.basics import patch
 
-from ..data.files import InputError, write_json
+from ..data.files import InputError, read_json, write_json
 from ..listen import players
 
 # %% ../../nbs/generation/01_latents.ipynb #8f5a5038
@@ -130,12 +129,7 @@ def favourites(
     path = _favourites_file(path)
     if not path.exists():
         return []
-    try:
-        kept = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); restore it or choose another file"
-        ) from error
+    kept = read_json(path, remedy="restore it or choose another file")
     if not isinstance(kept, list) or not all(map(_is_favourite, kept)):
         raise InputError(f"{path}: not a list of favourites; choose another file")
     return kept
@@ -181,7 +175,7 @@ def recall(
         z = move_latent(z, principal_directions(model, len(turns)), turns)
     label = favourite.get("label")
     if not label and model.labels:
-        label = model.labels[index % len(model.labels)]
+        label = model.labels[model.label_numbers(index + 1, None)[index]]
     phase_seed = seed + index // BATCH * BATCH  # that of the clip's batch in `generate`
     return generate_from_latents(model, z[None], label or None, seed=phase_seed)[0]
 

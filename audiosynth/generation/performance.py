@@ -7,8 +7,9 @@ __all__ = ['FADE_S', 'TAIL_S', 'condition_windows', 'crossfade', 'checked_perfor
            'PianoRollPanel']
 
 # %% ../../nbs/generation/02_performance.ipynb #61684272
+import errno
 import io
-import os
+import shutil
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -21,7 +22,7 @@ import soundfile as sf
 from fastcore.basics import patch
 
 from ..data.clips import KEYS, pcm16
-from ..data.files import InputError, cannot_write
+from ..data.files import InputError, atomic_path, cannot_write, check_seed
 from ..data.midi import LOWEST, PIANO_KEYS, performance, performance_of, roll_clips
 from ..data.recordings import BadAudio
 from ..gan.trained_model import TrainedModel
@@ -135,6 +136,7 @@ def render(
             f"this model cannot play notes, it {model.conditioned_on}; "
             "train a row with --condition midi"
         )
+    check_seed(seed)
     total = round((checked_performance(midi, say) + TAIL_S) * model.rate)
     return _pieces(model, midi, total, seed=seed, fade_s=fade_s, batch=batch)
 
@@ -172,19 +174,18 @@ def write_pieces(
 ):  # samples written
     "Write a wave piece by piece as 16-bit PCM. Raises `InputError` if it cannot be written."
     path, length = Path(path), 0
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with sf.SoundFile(unfinished, "w", rate, 1, "PCM_16", format="WAV") as file:
-            for piece in pieces:
-                file.write(pcm16(piece))
-                length += len(piece)
-        os.replace(unfinished, path)
+        with atomic_path(path) as unfinished:
+            with sf.SoundFile(unfinished, "w", rate, 1, "PCM_16", format="WAV") as file:
+                for piece in pieces:
+                    file.write(pcm16(piece))
+                    length += len(piece)
     except (OSError, sf.LibsndfileError) as error:
         reason = error if isinstance(error, OSError) else OSError(0, str(error))
+        if reason is not error and shutil.disk_usage(path.parent).free < 2**20:
+            reason = OSError(errno.ENOSPC, "no space")  # libsndfile does not say why
         raise cannot_write(path, reason) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return length
 
 # %% ../../nbs/generation/02_performance.ipynb #977c0c2e

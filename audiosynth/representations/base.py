@@ -7,7 +7,6 @@ __all__ = ['CLIP_DEVIATIONS', 'FILE', 'Representation', 'Waveform', 'RunningMome
 
 # %% ../../nbs/representations/03_base.ipynb #0b7d6472
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from fastcore.basics import patch
 
-from ..data.files import InputError
+from ..data.files import InputError, write_text
 from .stft import istft, overlap_weight, stft
 
 # %% ../../nbs/representations/03_base.ipynb #e9bc5dac
@@ -294,10 +293,5 @@ def save(self: Representation, folder: str | Path) -> Path:
     path = Path(folder) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(self.config(), indent=1, allow_nan=False)
-    unfinished = path.with_name(f".{FILE}.{os.getpid()}")
-    try:
-        unfinished.write_text(text + "\n")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_text(path, text + "\n")
     return path

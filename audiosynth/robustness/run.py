@@ -17,7 +17,14 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
-from ..data.files import InputError
+# %% ../../nbs/robustness/06_run.ipynb #cf024f46
+from audiosynth.data.files import (
+    InputError,
+    atomic_path,
+    check_seed,
+    read_json,
+    user_path,
+)
 from ..listen import mp3_bytes, write_whole
 from ..representations.learned_basis import for_clips
 from audiosynth.representations.registry import (
@@ -71,10 +78,7 @@ def _check_settings(
 ):
     "`InputError` if the study in the folder has other settings."
     path = folder / SETTINGS
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise InputError(f"{path}: cannot be read ({e}); choose another folder") from e
+    found = read_json(path, remedy="choose another folder")
     known = found if isinstance(found, dict) else {}
     other = [name for name in settings if known.get(name) != settings[name]]
     if other:
@@ -182,7 +186,9 @@ def _tasks(
             if point.repeat == 0:
                 path = folder / _audio_path(point)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(mp3_bytes(sound / max(1.0, np.abs(sound).max()), rate=RATE))
+                content = mp3_bytes(sound / max(1.0, np.abs(sound).max()), rate=RATE)
+                with atomic_path(path, sync=False) as temporary:
+                    temporary.write_bytes(content)
             score = joblib.delayed(score_all)
             yield score(clean.wave, sound, rate=RATE, kind=clean.kind, names=names)
 
@@ -249,9 +255,10 @@ def robustness(
     The same call resumes what was stopped. Raises `InputError` for recordings that cannot be
     scored, for names that are not known, and for a folder that holds something else.
     """
+    check_seed(seed)
     speech = [original(w, seconds=seconds) for w in wavs or (() if music else RECORDINGS)]
     originals = _by_name(speech + [original(w, kind="music", seconds=seconds) for w in music])
-    learned, folder = _named_bases(bases), Path(out)
+    learned, folder = _named_bases(bases), user_path(out)
     grid = dict(
         representations=[*(representations or [*REPRESENTATIONS, AVERAGED]), *learned],
         setups=[[int(n) for n in s] for s in setups],

@@ -342,7 +342,7 @@ BAD = {
     "a mad tempo": (with_tempo(1), "60,000,000 beats a minute"),
     "type 2": (GOOD[:8] + b"\0\2\0\2" + GOOD[12:] + GOOD[14:], "type 2"),
     "days": (written([([(0, 9_000_000, 60, 90)], [])], [(0, 16_000_000)], ticks=1), "hours long"),
-    "months": (written([([(0, 20_000_000, 60, 90)], [])]), "corrupt"),
+    "months": (written([([(0, 20_000_000, 60, 90)], [])]), "hours long"),
     "out of the range": (written([([(0, 50, 20, 90), (0, 50, 109, 90)], [])]), "no notes"),
     "after the end": (written([([(5000, 50, 60, 90)], [])]), "no notes"),
 }
