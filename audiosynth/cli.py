@@ -667,7 +667,7 @@ def listening_verbs(verbs):
         out=option("a new folder", required=True),
         items=option("sequences of each run", 10, int),
         modes=option("rating, mos and abx, with commas", "rating"),
-        repeats=option("screens of mos and of abx for each run", 3, int),
+        repeats=option("screens of mos and abx for each run, at most the items", 10, int),
         match=flag("bring all sequences to one loudness (ITU-R BS.1770)"),
         title=option("of the page", "Listening test"),
         step=checkpoint(),

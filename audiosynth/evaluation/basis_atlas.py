@@ -13,12 +13,12 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import soundfile as sf
 import tensorflow as tf
 
 # %% ../../nbs/evaluation/11_basis_atlas.ipynb #5ee192d3
 from ..data.clips import pcm16
 from ..data.files import InputError, write_json
+from ..data.recordings import write_wav
 from .bootstrap import Estimate, mean_of
 from ..listen import document, plot_spectrogram, sound_rows, write_whole
 from ..representations.complex import RealImaginary
@@ -330,7 +330,7 @@ def _write_page(
     for i, pair in enumerate(zip(waves, back)):
         sounds = list(zip(("original", "reconstruction"), pair))
         for kind, wave in sounds:
-            sf.write(out / f"{i:02d}-{kind}.wav", pcm16(wave), trained.rate)
+            write_wav(out / f"{i:02d}-{kind}.wav", pcm16(wave), rate=trained.rate)
         rows.append((f"clip {i}", sounds))
     style = "max-width:100%;background:#fff"
     images = "".join(

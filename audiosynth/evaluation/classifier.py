@@ -26,6 +26,7 @@ from keras import layers
 from ..data.clips import streamed
 from ..data.files import InputError, cache
 from ..data.midi import LOWEST, PEDAL
+from ..data.whole_folders import swap_in
 from ..representations.magnitude import MelLogMagnitude
 
 # %% ../../nbs/evaluation/03_classifier.ipynb #9366d58d
@@ -323,8 +324,7 @@ def save(
         self.model.save(work / "network.keras")
         about = json.dumps({**self.metadata, **size, "hash": self.hash}, indent=1)
         (work / "classifier.json").write_text(about + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        work.rename(folder)
+        swap_in(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

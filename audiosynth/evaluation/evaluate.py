@@ -10,7 +10,6 @@ __all__ = ['MOST_REAL', 'MOST_TEST', 'FIGURES', 'CONTROLS', 'SCORES_FILE', 'CEIL
 
 # %% ../../nbs/evaluation/06_evaluate.ipynb #614509f5
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -23,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 # %% ../../nbs/evaluation/06_evaluate.ipynb #f6617f39
-from ..data.files import InputError, write_json
+from ..data.files import InputError, read_json, write_json
 from ..data.folder import tree
 from ..data.recordings import BadAudio, blocks
 from ..data.sources import load_clips
@@ -365,13 +364,11 @@ def read_scores_file(
 ):  # dict
     "What `evaluate` wrote. Raises `InputError` if it is something else."
     path = Path(path) / SCORES_FILE if Path(path).is_dir() else Path(path)
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); is it what `audiosynth evaluate` wrote?"
-        ) from error
-    if not isinstance(found, dict) or found.get("format") != 1 or "rows" not in found:
+    remedy = "is it what `audiosynth evaluate` wrote? Otherwise choose another folder"
+    row = {"scores": {str: ([float], None)}}
+    schema = {"format": int, "data": {"hash": str}, "rows": {str: row}}
+    found = read_json(path, schema | {"classifier?": ({"hash": str}, None)}, remedy=remedy)
+    if found["format"] != 1:
         raise InputError(f"{path}: not scores of format 1; choose another folder")
     return found
 

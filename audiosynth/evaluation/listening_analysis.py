@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ..data.files import InputError, write_json
+from ..data.files import InputError, read_json, write_json
 from audiosynth.evaluation.crossed_effects import (
     ABX_ITEM,
     RATINGS,
@@ -133,10 +133,7 @@ def read_key(
 ):  # dict
     "The key that `audiosynth listen` wrote. Raises `InputError` if it is something else."
     advice = "give the key.json that was made with the page"
-    try:
-        key = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no key can be read here ({error}); {advice}") from error
+    key = read_json(path, remedy=advice)
     fields = {"test", "screens", "sounds"}
     if not isinstance(key, dict) or key.get("format") != 1 or not fields <= set(key):
         raise InputError(f"{path}: not a key of format 1; {advice}")

@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from scipy.signal import lfilter
 from tqdm import tqdm
@@ -25,6 +24,7 @@ from tqdm import tqdm
 import audiosynth
 from ..data.clips import pcm16
 from ..data.files import InputError, write_json
+from ..data.recordings import write_wav
 from ..data.sources import load_clips
 from .crossed_effects import OPINIONS, RATINGS, SHARES, smallest_difference
 from .evaluate import existing, names_of, sounds_of_run
@@ -329,7 +329,7 @@ def _write_files(out, made, rate, page, key):
     for name, waves in made.items():
         (out / SOUNDS / _folder(name)).mkdir(parents=True)
         for k, wave in enumerate(waves):
-            soundfile.write(out / _sound(name, k)["file"], pcm16(wave), rate)
+            write_wav(out / _sound(name, k)["file"], pcm16(wave), rate=rate)
     (out / PAGE).write_text(page, encoding="utf-8")
     write_json(out / KEY, key)
 

@@ -8,14 +8,13 @@ __all__ = ['REPRESENTATIONS', 'LEARNED', 'find_representation', 'from_config', '
 
 # %% ../../nbs/representations/09_registry.ipynb #bb3c487e
 import difflib
-import json
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from ..data.files import InputError
+from ..data.files import InputError, read_json
 from .base import FILE, LinearSpectrogram, Representation, Waveform
 from .complex import MagIF, MagPhase, RealImaginary
 from .learned_basis import UNTRAINED, LearnedBasis
@@ -82,16 +81,15 @@ def load_representation(folder: str | Path) -> Representation:
     Raises `InputError`, with the name of the file, if it is missing or broken.
     """
     path = Path(folder) / FILE
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; is this the folder of a trained model?")
+    remedy = "it must be written again by training or copied from a good run"
+    schema = {"format": int, "name": str, "options": dict, "statistics": dict}
+    config = read_json(path, schema, remedy=remedy)
     try:
-        return from_config(json.loads(path.read_text()))
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); is this the folder of a trained model?"
-        ) from error
-    except ValueError as error:  # not text, not JSON, or one of ours
-        raise InputError(
-            f"{path}: {error}; it must be written again by training or copied from a good run"
-        ) from error
+        return from_config(config)
+    except ValueError as error:  # one of ours
+        raise InputError(f"{path}: {error}; {remedy}") from error
 
 # %% ../../nbs/representations/09_registry.ipynb #b0951b38
 def load_basis(folder: str | Path) -> LearnedBasis:

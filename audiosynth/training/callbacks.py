@@ -12,18 +12,19 @@ import time
 
 import keras
 import numpy as np
-import soundfile as sf
 import tensorflow as tf
 from fastcore.basics import patch
 from tqdm import tqdm
 
 from ..data.clips import pcm16
+from ..data.files import file_name, write_text
+from ..data.recordings import write_wav
 from ..gan.model import GAN
 from ..gan.randomness import value_of
 from ..gan.trained_model import TrainedModel
 from .distribute import in_full
 from .doctor import Diverged, finite, lower_learning_rate
-from .runs import write_checkpoint
+from .runs import tidy_log, write_checkpoint
 
 # %% ../../nbs/training/05_callbacks.ipynb #4917a249
 KEPT = 12  # checkpoints
@@ -85,7 +86,7 @@ def save(self: Checkpointer):
     model = self.model.trained(dict(self.metadata, step=step, seconds=self.seconds))
     model.save(self.run.folder / "model")
     self.doctor.examine_sounds(model, self.write_samples(model, step))
-    (self.run.folder / "doctor.txt").write_text(f"{self.doctor.found}\n")
+    write_text(self.run.folder / "doctor.txt", f"{self.doctor.found}\n")
     for old in self.run.checkpoints()[:-KEPT]:
         self.run.checkpoint(old).unlink()
     self.last, self.saved = step, time.monotonic()
@@ -103,9 +104,10 @@ def write_samples(
     waves = sounds[:SAMPLES]
     folder = self.run.sounds / f"step-{step:08d}"
     folder.mkdir(parents=True, exist_ok=True)
+    labels = model.label_numbers(len(waves), None) if model.labels else None
     for i, wave in enumerate(waves):
-        name = model.labels[i % len(model.labels)] if model.labels else f"{i}"
-        sf.write(folder / f"{i:02d}-{name}.wav", pcm16(wave), model.rate)
+        name = file_name(model.labels[labels[i]]) if model.labels else f"{i}"
+        write_wav(folder / f"{i:02d}-{name}.wav", pcm16(wave), rate=model.rate)
     with self.run.writer.as_default(step):
         tf.summary.audio("sounds", waves[:, :, None], model.rate, max_outputs=SAMPLES)
     return sounds
@@ -123,15 +125,7 @@ class Log(keras.callbacks.Callback):
         step,  # where this training starts
     ):
         super().__init__()
-        self.run, self.names = run, None
-        if not run.log.exists():
-            return
-        with open(run.log, newline="") as file:
-            old = list(csv.reader(file))
-        self.names = old[0] if old else None
-        kept = [row for row in old[1:] if len(row) == len(old[0]) and int(row[0]) <= step]
-        with open(run.log, "w", newline="") as file:
-            csv.writer(file).writerows(old[:1] + kept)
+        self.run, self.names = run, tidy_log(run.log, step)
 
     def on_train_batch_end(self, batch, logs=None):
         step, total = int(value_of(self.model.step)), int(value_of(self.model.total))

@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 from fastcore.basics import patch
 
-from ..data.files import InputError, write_json
+from ..data.files import InputError, check_seed, write_json
 from ..data.sources import load_clips
+from ..data.whole_folders import whole_folder
 from ..gan.experiment import Experiment, describe
 from ..gan.randomness import value_of
 from audiosynth.gan.trained_model import (
@@ -73,11 +74,11 @@ def save(
     self: TrainedBasis,
     folder: str | Path,
 ):
-    "Write the folder, each file whole or not at all."
-    folder = Path(folder)
-    self.representation.save(folder)
-    save_examples(folder / EXAMPLES_FILE, self.examples)
-    write_json(folder / MODEL, {"format": 1, **self.metadata})
+    "Write the folder whole or not at all."
+    with whole_folder(folder) as new:
+        self.representation.save(new)
+        save_examples(new / EXAMPLES_FILE, self.examples)
+        write_json(new / MODEL, {"format": 1, **self.metadata})
 
 
 def reconstructed(
@@ -142,15 +143,16 @@ def train_basis(
     """
     tf.config.optimizer.set_experimental_options({"remapping": False})  # as in `train`
     steps = check_length(steps, minutes, 1500)
+    check_seed(seed)
     run, clips = Run(out), load_clips(data)
     changes = dict(filters=filters, batch=batch, learning_rate=learning_rate, frozen=frozen)
     chosen = choose_basis(row, **changes)
     metadata = describe(row, chosen, clips, data, seed) | {"kind": "basis"}
-    run.check(metadata)
     length = dict(steps=steps, minutes=minutes, step=step)
     saving = dict(save_every=save_every, save_minutes=save_minutes)
     watching = dict(callbacks=callbacks, quiet=quiet, say=say, load=load_trained)
-    with disk_errors(out):
+    with run.lock(), disk_errors(out):
+        run.check(metadata)
         model = build_basis(chosen, clips, seed=seed)
         if not run.metadata:
             run.claim(metadata, model)
