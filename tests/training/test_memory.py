@@ -36,7 +36,8 @@ def dataset(folder, n):
     np.lib.format.open_memmap(
         folder / "roll.npy", "w+", dtype="u1", shape=(n, STATES, KEYS)
     ).flush()
-    np.savez(folder / "index.npz", **{name: np.zeros(n, "int64") for name in INDEX})
+    index = {name: np.zeros(n, "int64") for name in INDEX}
+    np.savez(folder / "index.npz", **(index | {"label": np.full(n, -1)}))
     manifest = dict(
         format=1,
         rate=16000,
