@@ -82,11 +82,21 @@ def replaceable(
     return real
 
 # %% ../../nbs/data/20_whole_folders.ipynb #4a16dc35
+def _files_only(folder):
+    "Can a folder be swapped: is there none, or nothing but files in it?"
+    return not folder.exists() or all(
+        path.is_file() and not path.is_symlink() for path in folder.iterdir()
+    )
+
+# %% ../../nbs/data/20_whole_folders.ipynb #9bd660ab
 @contextmanager
 def whole_folder(
     folder,  # is made if it is not there
 ):  # context manager; gives an empty folder, which is `folder` at the end
-    "Write the files of a folder, all or none; other files that are in it stay."
+    """Write the files of a folder, all or none; whatever else is in it stays.
+
+    Where it holds folders or links, which are somebody's, each file takes its place by itself.
+    """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -98,7 +108,7 @@ def whole_folder(
         remove_folder(new)
         new.mkdir(parents=True)
         yield new
-        if target:
+        if target and _files_only(target):
             remove_dead(target.parent)
             swap_in(new, target, keep=True)
         else:

@@ -16,7 +16,7 @@ from audiosynth.data.files import (
     read_npz,
     remove_dead,
 )
-from audiosynth.data.whole_folders import exchange, replaceable, swap_in, walk
+from audiosynth.data.whole_folders import exchange, replaceable, swap_in, walk, whole_folder
 
 
 def folder(path, **files):
@@ -200,3 +200,24 @@ def test_an_array_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch
     monkeypatch.setattr("audiosynth.data.files.UNPACKED", 50_000)
     with pytest.raises(InputError, match="more than a gigabyte"):
         read_npz(tmp_path / "a.npz", remedy="")
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "lost link"])
+def test_what_somebody_keeps_beside_the_files_stays(kind, tmp_path):
+    folder, elsewhere = tmp_path / "exports", tmp_path / "elsewhere"
+    (folder / "mine").mkdir(parents=True)
+    elsewhere.mkdir()
+    (folder / "mine" / "letter.txt").write_text("keep me")
+    (folder / "model.json").write_text("old")
+    if kind != "folder":
+        (folder / "mine" / "letter.txt").rename(elsewhere / "letter.txt")
+        (folder / "mine").rmdir()
+        (folder / "mine").symlink_to(elsewhere if kind == "link" else tmp_path / "gone")
+    with whole_folder(folder) as new:
+        (new / "model.json").write_text("new")
+    assert (folder / "model.json").read_text() == "new"
+    assert sorted(p.name for p in folder.iterdir()) == ["mine", "model.json"]
+    assert (folder / "mine").is_symlink() == (kind != "folder")
+    if kind != "lost link":
+        assert (folder / "mine" / "letter.txt").read_text() == "keep me"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["elsewhere", "exports"]
