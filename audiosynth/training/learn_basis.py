@@ -148,6 +148,7 @@ def train_basis(
     changes = dict(filters=filters, batch=batch, learning_rate=learning_rate, frozen=frozen)
     chosen = choose_basis(row, **changes)
     metadata = describe(row, chosen, clips, data, seed) | {"kind": "basis"}
+    run.check(metadata)  # before the lock, which clears what a run that never began has left
     length = dict(steps=steps, minutes=minutes, step=step)
     saving = dict(save_every=save_every, save_minutes=save_minutes)
     watching = dict(callbacks=callbacks, quiet=quiet, say=say, load=load_trained)

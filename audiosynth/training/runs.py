@@ -256,7 +256,7 @@ def _clear(self: Run):
     remove_dead(self.folder / "checkpoints")
     for path in (self.folder / "checkpoints").glob(".step-*.npz.*"):  # of 0.1.0
         path.unlink()
-    if not (self.folder / "experiment.json").exists():
+    if _is_begun(self.folder):
         (self.folder / FILE).unlink(missing_ok=True)  # of a run that never began
         remove_folder(self.folder / CRITICS)
 

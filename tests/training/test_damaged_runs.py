@@ -14,6 +14,7 @@ from audiosynth.data.clips_writer import ClipsWriter
 from audiosynth.data.files import InputError
 from audiosynth.data.work_folder import Busy, locked
 from audiosynth.gan.trained_model import load_model
+from audiosynth.training.learn_basis import train_basis
 from audiosynth.training.runs import Damaged, Run, read_arrays, read_log, tidy_log
 from audiosynth.training.train import train
 
@@ -280,3 +281,18 @@ def test_too_much_is_one_line(run, capsys, monkeypatch):
     monkeypatch.setattr("audiosynth.gan.trained_model.TrainedModel.generate", no_room)
     line = refused("generate", run, "--n", 5, "--out", run / "g", capsys=capsys)
     assert "not enough memory" in line and "954" in line
+
+
+@pytest.mark.parametrize("begin", [train, train_basis, lambda row, data, out, **_: Run(out)])
+def test_a_model_is_no_run_that_never_began(begin, tmp_path):
+    for name in ("model.json", "generator.keras", "representation.json", "critics/mine.txt"):
+        (tmp_path / "model" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "model" / name).write_text(name)
+    row = "basis_plain" if begin is train_basis else "digit"
+    try:
+        with begin(row, "digits", tmp_path / "model", steps=1, quiet=True).lock():
+            pass
+    except InputError as error:
+        assert "holds no run" in str(error)
+    left = [p for p in (tmp_path / "model").rglob("*") if p.is_file() and p.name[:1] != "."]
+    assert len(left) == 4 and all(p.read_text().endswith(p.name) for p in left)
