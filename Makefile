@@ -67,7 +67,7 @@ python:
 	@if [ -d nbs ]; then $(BIN)/nbdev_trust --fname nbs --force_all; fi
 	@touch $@
 
-demo: .venv/ready  ## train the digit model here, about ten minutes, and open a page of sounds
+demo: .venv/ready  ## train the digit model here, about five minutes, and leave a page of sounds
 	$(BIN)/python tools/demo.py
 
 test: .venv/ready  ## every test; one kind only: make test ARGS=tests/test_export.py
