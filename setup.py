@@ -12,6 +12,11 @@ parser.read(here / "settings.ini", encoding="utf-8")
 settings = parser["DEFAULT"]
 first, last = settings["min_python"], settings["max_python"]
 minors = range(int(first.split(".")[1]), int(last.split(".")[1]) + 1)
+names = ("book", "scores", "recognise", "dev", "gpu")
+extras = {name: settings[f"{name}_requirements"].split() for name in names}
+extras["all"] = extras["book"] + extras["scores"] + extras["recognise"]
+extras["dev"] += extras["all"]
+extras["robustness"] = extras["scores"]  # its name in 0.1.0
 
 setup(
     name=settings["lib_name"],
@@ -35,11 +40,7 @@ setup(
     packages=find_packages(include=[settings["lib_path"], settings["lib_path"] + ".*"]),
     package_data={settings["lib_path"]: ["embedded/**", "py.typed"]},
     install_requires=settings["requirements"].split(),
-    extras_require={
-        "dev": (settings["dev_requirements"] + " " + settings["robustness_requirements"]).split(),
-        "gpu": settings["gpu_requirements"].split(),
-        "robustness": settings["robustness_requirements"].split(),
-    },
+    extras_require={name: list(dict.fromkeys(wanted)) for name, wanted in extras.items()},
     entry_points={
         "console_scripts": settings["console_scripts"].split(),
         "nbdev": [f"{settings['lib_path']}={settings['lib_path']}._modidx:d"],

@@ -13,14 +13,18 @@ import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pretty_midi
 import soundfile
 import soxr
-from IPython.display import HTML, Audio
 from numpy.typing import ArrayLike
+
+# %% ../nbs/listen.ipynb #cafef5a6
+if TYPE_CHECKING:
+    from IPython.display import HTML, Audio
 
 # %% ../nbs/listen.ipynb #4b417b3b
 def as_wave(
@@ -57,8 +61,18 @@ def mp3_bytes(
     soundfile.write(file, np.clip(wave, -1, 1), rate, format="MP3")
     return file.getvalue()
 
+# %% ../nbs/listen.ipynb #cc043330
+def _display():
+    "The module `IPython.display`, which only players need: pages and plots do not."
+    try:
+        from IPython import display
+    except ModuleNotFoundError as error:
+        message = "players need IPython, which is not installed; pip install 'audiosynth[book]'"
+        raise ModuleNotFoundError(message, name=error.name) from error
+    return display
+
 # %% ../nbs/listen.ipynb #21b91199
-def player(wave: ArrayLike, *, rate: int = 16000) -> Audio:
+def player(wave: ArrayLike, *, rate: int = 16000) -> "Audio":
     """A player for one sound in a notebook, at the sound's own loudness.
 
     Args:
@@ -71,7 +85,7 @@ def player(wave: ArrayLike, *, rate: int = 16000) -> Audio:
     Raises:
         ValueError: the wave is empty, not one-dimensional, or holds NaN or infinite samples.
     """
-    audio = Audio(data=mp3_bytes(wave, rate=rate), normalize=False)
+    audio = _display().Audio(data=mp3_bytes(wave, rate=rate), normalize=False)
     audio.mimetype = "audio/mpeg"
     return audio
 
@@ -263,7 +277,7 @@ def sound_rows(
     return "".join(groups)
 
 # %% ../nbs/listen.ipynb #43c97b01
-def players(rows: Iterable[tuple[str, Iterable]], *, rate: int = 16000) -> HTML:
+def players(rows: Iterable[tuple[str, Iterable]], *, rate: int = 16000) -> "HTML":
     """Labelled rows of players side by side, for a notebook; each sound at its own loudness.
 
     Args:
@@ -276,7 +290,7 @@ def players(rows: Iterable[tuple[str, Iterable]], *, rate: int = 16000) -> HTML:
     Raises:
         ValueError: a wave is empty, not one-dimensional, or holds NaN or infinite samples.
     """
-    return HTML(sound_rows(rows, rate=rate, level=4))
+    return _display().HTML(sound_rows(rows, rate=rate, level=4))
 
 # %% ../nbs/listen.ipynb #a3378059
 _STYLE = """

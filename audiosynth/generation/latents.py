@@ -10,13 +10,16 @@ __all__ = ['BATCH', 'sample_latents', 'generate_from_latents', 'interpolate_late
 from pathlib import Path
 from statistics import NormalDist
 
-import ipywidgets as widgets
 import keras
 import numpy as np
 from fastcore.basics import patch
 
+from ..data.extras import optional
 from ..data.files import InputError, read_json, write_json
 from ..listen import players
+
+# %% ../../nbs/generation/01_latents.ipynb #8aeb5a31
+widgets = optional("ipywidgets")  # or a stand-in: models also generate where there is no notebook
 
 # %% ../../nbs/generation/01_latents.ipynb #8f5a5038
 BATCH = 32  # clips in one batch, as in `TrainedModel.generate`

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pretty_midi
@@ -22,11 +21,15 @@ import soundfile as sf
 from fastcore.basics import patch
 
 from ..data.clips import KEYS, pcm16
+from ..data.extras import optional
 from ..data.files import InputError, atomic_path, cannot_write, check_seed
 from ..data.midi import LOWEST, PIANO_KEYS, performance, performance_of, roll_clips
 from ..data.recordings import BadAudio
 from ..gan.trained_model import TrainedModel
 from ..listen import players, plot_roll
+
+# %% ../../nbs/generation/02_performance.ipynb #8aeb5a31
+widgets = optional("ipywidgets")  # or a stand-in: models also generate where there is no notebook
 
 # %% ../../nbs/generation/02_performance.ipynb #9f900ec8
 FADE_S = 0.032  # overlap of two clips, seconds

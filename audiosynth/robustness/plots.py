@@ -13,17 +13,19 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import soundfile
-from IPython.display import display
 from scipy.stats import t as student
 
+from ..data.extras import optional, required
 from ..data.files import InputError
 from ..listen import mp3_bytes, player, plot_spectrogram
 from .noise import AVERAGED, SETUP, Point, noisy_sounds, study_plan
 from .quality import RATE, SCORES, score_all, spoken
+
+# %% ../../nbs/robustness/03_plots.ipynb #b3c53067
+ipywidgets = optional("ipywidgets")  # or a stand-in: studies also run where there is no notebook
 
 # %% ../../nbs/robustness/03_plots.ipynb #7c97d041
 TABLE = "scores.csv"
@@ -244,7 +246,7 @@ def show_point(
     left.legend(fontsize="small")
     plot_spectrogram(wave, rate=RATE, ax=right)
     right.set(title=f"{recording}: {representation}, {component}, {snr_db:g} dB")
-    display(figure, player(wave, rate=RATE))
+    required("IPython.display").display(figure, player(wave, rate=RATE))
     plt.close(figure)
 
 # %% ../../nbs/robustness/03_plots.ipynb #168c668c

@@ -20,6 +20,7 @@ import soundfile
 import soxr
 
 import audiosynth
+from ..data.extras import required
 from ..data.files import InputError
 
 # %% ../../nbs/robustness/01_quality.ipynb #72eea5119410473aa328ad9291626812
@@ -72,13 +73,12 @@ def pesq(
     A mean opinion score (MOS) for speech; the level of the sound does not matter.
     Raises `InputError` if a wave is not (samples,) and finite.
     """
-    from pesq import PesqError
-    from pesq import pesq as measure
-
+    package = required("pesq")
     clean, degraded = _prepared(clean, rate), _prepared(degraded, rate)
     if not clean.any() or not degraded.any():
         return np.nan
-    score = measure(RATE, clean, degraded, "wb", on_error=PesqError.RETURN_VALUES)
+    on_error = package.PesqError.RETURN_VALUES
+    score = package.pesq(RATE, clean, degraded, "wb", on_error=on_error)
     return float(score) if score > 0 else np.nan
 
 # %% ../../nbs/robustness/01_quality.ipynb #7727777b
@@ -90,9 +90,8 @@ def _visqol(
     mode,  # "speech" or "audio"
 ):  # `VisqolApi`
     "The model, loaded once. What its runtime writes to file descriptor 2 is dropped."
-    from visqol import VisqolApi
-
-    api, stderr, nowhere = VisqolApi(), os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    api = required("visqol").VisqolApi()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         api.create(mode=mode)
@@ -133,8 +132,7 @@ def estoi(
     How much of the speech is understood. doi 10.1109/TASLP.2016.2585878.
     Raises `InputError` if a wave is not (samples,) and finite.
     """
-    from pystoi import stoi
-
+    stoi = required("pystoi").stoi
     clean, degraded = _prepared(clean, rate), _prepared(degraded, rate)
     if not clean.any() or not degraded.any():
         return np.nan
@@ -152,11 +150,10 @@ DNSMOS_OVERALL = (-0.06766283, 1.11546468, 0.04602535)  # the polynomial, highes
 @lru_cache
 def _dnsmos():
     "The network, loaded once. It runs in one thread; the study scores in several processes."
-    import onnxruntime
-
+    onnxruntime, package = required("onnxruntime"), importlib.util.find_spec("speechmos")
+    place = Path((package or required("speechmos")).origin).parent  # holds the network
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    place = Path(importlib.util.find_spec("speechmos").origin).parent
     return onnxruntime.InferenceSession(
         place / "dnsmos_models" / "sig_bak_ovr.onnx", options, providers=["CPUExecutionProvider"]
     )

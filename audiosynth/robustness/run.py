@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 # %% ../../nbs/robustness/06_run.ipynb #cf024f46
+from ..data.extras import MissingExtra
 from audiosynth.data.files import (
     InputError,
     atomic_path,
@@ -201,8 +202,22 @@ def _say_missing(
         package, column = SCORES[name].package, SCORES[name].column
         bar.write(
             f"{package} is not installed: the column {column} stays empty; "
-            "pip install 'audiosynth[robustness]'"
+            "pip install 'audiosynth[scores]'"
         )
+
+# %% ../../nbs/robustness/06_run.ipynb #3a249d22
+def _check_scores(
+    originals,  # {name: `CleanSound`}
+    names,  # of the metrics that are installed
+):
+    "Raise `MissingExtra` if there are recordings that no installed metric is defined for."
+    for kind in dict.fromkeys(sound.kind for sound in originals.values()):
+        if not any(kind in SCORES[name].kinds for name in names):
+            wanted = ", ".join(s.package for s in SCORES.values() if kind in s.kinds)
+            raise MissingExtra(
+                f"no quality metric for {kind} is installed ({wanted}); "
+                "pip install 'audiosynth[scores]'"
+            )
 
 # %% ../../nbs/robustness/06_run.ipynb #6e2836f8
 def _score_points(
@@ -266,6 +281,7 @@ def robustness(
         repeats=repeats,
     )
     settings = _settings(originals, grid, learned, raw=bool(raw), seed=seed)
+    _check_scores(originals, settings["scores"])
     points = study_plan(originals, **grid, bases=learned)
     done = _begin(folder, settings)
     noise = dict(seed=seed, raw=raw, bases=learned)

@@ -2,6 +2,7 @@
 "The source archive and the wheel hold what an installed audiosynth needs."
 
 import configparser
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ pytest.importorskip("setuptools")
 SETTINGS = configparser.ConfigParser(delimiters=["="])
 SETTINGS.read(ROOT / "settings.ini", encoding="utf-8")
 SETTINGS = SETTINGS["DEFAULT"]
+EXTRAS = ("book", "scores", "recognise", "dev", "gpu")
 TOP = [
     "settings.ini",
     "setup.py",
@@ -90,16 +92,18 @@ def test_settings_are_the_single_place(built):
     assert all(
         script.replace("=", " = ") in points for script in SETTINGS["console_scripts"].split()
     )
-    assert meta.count("Requires-Dist: ") == sum(
-        len(SETTINGS[key].split())
-        for key in (
-            "requirements",
-            "dev_requirements",
-            "robustness_requirements",
-            "gpu_requirements",
-            "robustness_requirements",
-        )
-    )  # in dev too
+    lines = [line.partition(": ") for line in meta.splitlines()]
+    extras = {value for key, _, value in lines if key == "Provides-Extra"}
+    assert extras == {"book", "scores", "recognise", "dev", "gpu", "all", "robustness"}
+    needed = [value for key, _, value in lines if key == "Requires-Dist"]
+    core = [value for value in needed if "extra ==" not in value]
+    assert len(core) == len(SETTINGS["requirements"].split())
+    counts = {name: sum(f'extra == "{name}"' in value for value in needed) for name in extras}
+    wanted = {name: set(SETTINGS[f"{name}_requirements"].split()) for name in EXTRAS}
+    wanted["robustness"] = wanted["scores"]
+    wanted["all"] = wanted["book"] | wanted["scores"] | wanted["recognise"]
+    wanted["dev"] |= wanted["all"]
+    assert counts == {name: len(packages) for name, packages in wanted.items()}
     assert (
         f'__version__ = "{SETTINGS["version"]}"'
         in (ROOT / "audiosynth" / "__init__.py").read_text()
@@ -113,7 +117,15 @@ def test_constraints_cover_what_is_asked_for():
     lines = [line for line in (ROOT / "constraints.txt").read_text().split() if "==" in line]
     pins = dict(line.split("==") for line in lines)
     for wanted in " ".join(
-        SETTINGS[f"{kind}requirements"] for kind in ("", "dev_", "robustness_")
+        SETTINGS[f"{kind}requirements"] for kind in ("", "book_", "scores_", "recognise_", "dev_")
     ).split():
         wanted = Requirement(wanted)
         assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)]), wanted
+
+
+def test_the_readme_reads_right_on_a_package_index():
+    targets = re.findall(r"\]\(([^)\s]+)\)", (ROOT / "README.md").read_text())
+    assert targets and all(target.startswith("https://") for target in targets)
+    ours = "https://github.com/audiosynth/audiosynth/"
+    files = [target.split("/main/")[1] for target in targets if target.startswith(ours)]
+    assert files and all((ROOT / file).exists() for file in files)
