@@ -312,7 +312,7 @@ def indices(
     """
     rows = self.where(split)
     if not len(rows):
-        counts = self.manifest["counts"]
+        counts = dict(zip(SPLITS, np.bincount(self.split, minlength=len(SPLITS)).tolist()))
         raise InputError(f"{self.folder}: no clips in the {split} split; it has {counts}")
     number, place = divmod(np.arange(step * batch, (step + 1) * batch), len(rows))
     chosen = np.empty(batch, "int64")

@@ -237,6 +237,7 @@ def folder_plan(
             f"{root}: no audio files in it{first}; give a folder of WAV, FLAC, OGG or MP3 files"
         )
     trimming(trim_db)
+    labels = labels and user_path(labels)
     size, table = sum(p.stat().st_size for p in paths), labels and Path(labels).name
     rows = _label_groups(root, paths, labels=labels, groups=groups)
     names = [p.relative_to(root).as_posix() for p in paths]

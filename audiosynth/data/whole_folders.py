@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from audiosynth.data.files import (
@@ -58,14 +59,16 @@ def swap_in(
     elif exchange(new, target):
         remove_folder(new)
     else:
-        old = target.with_name(f".{target.name}.old")
-        target.rename(old)
+        names = (target.with_name(f".{target.name}.old{k or ''}") for k in count())
+        old = next(path for path in names if not os.path.lexists(path))  # others are not ours
         try:
+            target.rename(old)
             new.rename(target)
-        except OSError:
-            old.rename(target)
+        except BaseException:
+            if not target.exists():
+                old.rename(target)
             raise
-    remove_folder(target.with_name(f".{target.name}.old"))
+        remove_folder(old)
     to_disk(target.parent)
 
 # %% ../../nbs/data/20_whole_folders.ipynb #db3dbb00

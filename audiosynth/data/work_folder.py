@@ -88,12 +88,13 @@ def _continues(
         for path in (work / "parts").glob("*.*.*"):
             path.unlink(missing_ok=True)  # half written by a worker that was killed
         return True
-    if before and not force and _has_clips(work):
+    if not force and _has_clips(work):
         changed = ", ".join(
             f"{key} was {before.get(key)}, now {command.get(key)}"
-            for key in before | command
+            for key in (before and before | command)
             if before.get(key) != command.get(key)
         )
+        changed = changed or "which cannot be read"
         remedy = "give that one again, or force beginning anew"
         raise InputError(f"{work}: begun by another command ({changed}); {remedy}")
     for path in work.iterdir():

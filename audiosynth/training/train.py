@@ -19,7 +19,7 @@ from ..data.files import FULL, DiskFull, InputError, check_seed
 from ..data.sources import load_clips
 from ..gan.experiment import resolve
 from ..gan.randomness import value_of
-from ..gan.trained_model import TrainedModel, load_model
+from ..gan.trained_model import MODEL, TrainedModel, load_model, read_metadata
 from ..representations.registry import load_basis
 from .callbacks import Checkpointer, Log, Progress
 from .distribute import precision, team_for
@@ -224,6 +224,11 @@ def resume(
             f"{run.folder}: trained to step {int(value_of(gan.step))} already; "
             "ask for more steps, or minutes, to go on"
         )
+        if team.chief and _model_is_of_another(run, int(value_of(gan.step))):
+            times = dict(every=1, every_s=math.inf, seconds=seconds, minutes=None)
+            *_, checkpointer = callbacks_for(run, gan, experiment, metadata, quiet=quiet, **times)
+            checkpointer.set_model(gan)
+            checkpointer.save()
         return load(run.folder)
     data, watchers = batches(), [*callbacks]
     if not team.chief:
@@ -249,6 +254,12 @@ def resume(
     return load(run.folder)
 
 # %% ../../nbs/training/06_train.ipynb #aeee3854
+def _model_is_of_another(run, step):
+    "Is the model in a run's folder not that of its step, or is there none?"
+    path = run.folder / "model" / MODEL
+    return not path.exists() or read_metadata(path).get("step", step) != step
+
+
 def _drop_after(run, step):
     "Remove the checkpoints after a step."
     for later in run.checkpoints():

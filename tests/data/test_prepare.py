@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -236,6 +237,30 @@ def test_another_command_is_refused_and_force_begins_anew(sound, tmp_path):
     assert not work.exists()
 
 
+@pytest.mark.parametrize("mine", ["run/log.csv", "notes.txt"])
+def test_force_does_not_delete_what_somebody_keeps_in_the_dataset(mine, sound, tmp_path):
+    out = prepare("rolls", tmp_path / "out", from_=sound, samples=8192).folder
+    (out / ".DS_Store").touch()  # nobody's
+    prepare("rolls", out, from_=sound, samples=4096, force=True)
+    (out / mine).parent.mkdir(exist_ok=True)
+    (out / mine).write_text("weeks of work")
+    with pytest.raises(InputError, match=f"holds {mine[:3]}.* beside its dataset") as error:
+        prepare("rolls", out, from_=sound, samples=8192, force=True)
+    assert "\n" not in str(error.value) and (out / mine).read_text() == "weeks of work"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_work_of_an_unknown_command_is_not_thrown_away(sound, tmp_path):
+    work = stopped(sound, tmp_path / "out", 9)
+    (work / "command.json").write_text("{")
+    before = contents(work / "dataset")
+    with pytest.raises(InputError, match="cannot be read") as error:
+        prepare("rolls", tmp_path / "out", from_=sound)
+    assert "\n" not in str(error.value) and contents(work / "dataset") == before
+    assert len(prepare("rolls", tmp_path / "out", from_=sound, force=True))
+    assert not work.exists()
+
+
 def test_a_source_that_breaks_off_keeps_what_is_done(sound, whole, tmp_path):
     def broken(from_):
         plan = rolls_plan(from_)
@@ -435,10 +460,27 @@ def test_an_older_dataset_opens(tmp_path):
         arrays = {k: index[k] for k in index if k != "recording"}
     np.savez(old / "index.npz", **arrays)
     manifest = json.loads((old / "manifest.json").read_text())
-    for key in ("states", "files", "recordings"):
+    for key in ("states", "files", "recordings", "counts"):
         del manifest[key]
     (old / "manifest.json").write_text(json.dumps(manifest))
     assert Clips(old).recording.tolist() == [0, 0, 0, 1, 1, 1] and Clips(old).states == 0
+    with pytest.raises(InputError, match="no clips in the test split; it has .*'train': 6"):
+        Clips(old).indices(0, 2, split="test")
+
+
+@pytest.mark.parametrize("bad", [dict(label="x"), dict(split="x"), dict(roll=np.zeros((1, 1)))])
+def test_a_clip_that_is_refused_leaves_nothing(bad, tmp_path):
+    "Or all that come after it would have the sound of the clip before."
+    about = dict(rate=16000, samples=4, states=2, source="x", licence="CC0", labels=["a"])
+    with ClipsWriter(tmp_path / "out", **about) as writer:
+        for k in range(4):
+            row = dict(label="a", roll=np.full((2, 89), k, "uint8"), group=str(k))
+            with suppress(ValueError, AssertionError):
+                writer.add(np.full(4, k, "int16"), **row | (bad if k == 1 else {}))
+    clips = Clips(tmp_path / "out")
+    assert len(clips) == 3 and [clips.groups[g] for g in clips.group] == ["0", "2", "3"]
+    assert (32768 * clips.waves(range(3))[:, 0]).tolist() == [0, 2, 3]
+    assert clips.rolls(range(3))[:, 0, 0].tolist() == [0, 2, 3]
 
 
 # the folder source
@@ -502,6 +544,14 @@ def test_labels_groups_and_splits_from_a_table(birds, tmp_path):
         "b.csv"
     ] == sha256_of(tmp_path / "b.csv")
     assert [clips.labels[i] for i in clips.label] == ["hoot", "hoot", "screech", "song", "song"]
+
+
+def test_a_table_in_the_home_folder_is_found(birds, tmp_path, monkeypatch):
+    "No shell expands the ~ in --labels=~/b.csv."
+    table(tmp_path / "b.csv", "owl/ann_0.wav,hoot,,")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    clips = prepare("folder", tmp_path / "out", from_=birds, labels="~/b.csv", one_clip=True)
+    assert clips.labels == ["hoot"] and list(clips.manifest["inputs"])[0] == "b.csv"
 
 
 @pytest.mark.parametrize(

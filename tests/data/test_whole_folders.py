@@ -2,10 +2,11 @@
 """A folder takes its place in one step; links stay links; every file is found once."""
 
 import os
+import time
 
 import pytest
 
-from audiosynth.data import whole_folders
+from audiosynth.data import files, whole_folders
 from audiosynth.data.files import (
     InputError,
     atomic_path,
@@ -15,6 +16,7 @@ from audiosynth.data.files import (
     read_json,
     read_npz,
     remove_dead,
+    temporary_for,
 )
 from audiosynth.data.whole_folders import exchange, replaceable, swap_in, walk, whole_folder
 
@@ -81,6 +83,33 @@ def test_what_cannot_be_renamed_leaves_the_old(tmp_path, monkeypatch):
     assert content(target) == {"a": "old"}
 
 
+def test_a_folder_that_looks_like_ours_and_is_not_stays(tmp_path, monkeypatch):
+    mine = folder(tmp_path / ".model.old", letter="keep me")
+    for atomic in (True, False):
+        if not atomic:
+            monkeypatch.setattr(whole_folders, "exchange", lambda *_: False)
+        for n in "ab":
+            swap_in(folder(tmp_path / "new", a=n), tmp_path / "model")
+        assert content(tmp_path / "model") == {"a": "b"} and content(mine) == {"letter": "keep me"}
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".model.old", "model"]
+
+
+def test_an_interruption_between_two_renames_leaves_the_old(tmp_path, monkeypatch):
+    monkeypatch.setattr(whole_folders, "exchange", lambda *_: False)
+    new, target = folder(tmp_path / "new", a="new"), folder(tmp_path / "old", a="old")
+    rename = type(new).rename
+
+    def interrupted(self, to):
+        rename(self, to)
+        if self == target:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(new), "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        swap_in(new, target)
+    assert content(target) == {"a": "old"}
+
+
 def test_names_are_exchanged(tmp_path):
     one, two = folder(tmp_path / "one", a="1"), folder(tmp_path / "two", a="2")
     assert exchange(one, two) and content(one) == {"a": "2"} and content(two) == {"a": "1"}
@@ -120,22 +149,35 @@ def test_links_are_followed_and_nothing_is_found_twice(tmp_path):
     assert sorted(name for name, _ in left) == ["again", "all", "kick/up"]
 
 
-def test_a_dead_process_s_file_is_removed_and_a_living_one_s_is_not(tmp_path):
+def test_a_dead_process_s_file_is_removed_and_a_living_one_s_is_not(tmp_path, monkeypatch):
     for pid in (2**22 + 5, 99999999999, os.getpid(), 1):
-        (tmp_path / f".audiosynth-{pid}-a.json").write_text("half")
-    (tmp_path / f".audiosynth-{2**22 + 5}-model").mkdir()
-    for other in (".2024.notes.txt", ".audiosynth-notes", "audiosynth-5-x"):
+        monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
+        temporary_for(tmp_path / f"{pid}.json").write_text("half")
+        monkeypatch.undo()
+    monkeypatch.setattr(os, "getpid", lambda: 2**22 + 5)
+    temporary_for(tmp_path / "model").mkdir()
+    monkeypatch.undo()
+    for other in (".2024.notes.txt", ".audiosynth-notes", ".audiosynth-5-x", "audiosynth-5-x"):
         (tmp_path / other).write_text("mine")
     remove_dead(tmp_path)
-    left = sorted(p.name for p in tmp_path.iterdir())
-    assert left == [
-        ".2024.notes.txt",
-        ".audiosynth-1-a.json",
-        f".audiosynth-{os.getpid()}-a.json",
-        ".audiosynth-notes",
-        "audiosynth-5-x",
-    ]
+    assert sorted(p.name.split("-")[-1] for p in tmp_path.iterdir()) == sorted(
+        [".2024.notes.txt", "notes", "x", "x", "1.json", f"{os.getpid()}.json"]
+    )
     remove_dead(tmp_path / "none")
+
+
+@pytest.mark.parametrize("days, left", [(1, 1), (30, 0)])
+def test_what_another_machine_is_writing_is_not_dead(days, left, tmp_path, monkeypatch):
+    "Its numbers of processes say nothing here: another computer, or a container beside this one."
+    monkeypatch.setattr(files, "machine", lambda: "0123abcd")
+    monkeypatch.setattr(os, "getpid", lambda: 2**22 + 5)
+    theirs = temporary_for(tmp_path / "scores.json")
+    theirs.write_text("half")
+    monkeypatch.undo()
+    os.utime(theirs, (time.time() - days * 86400,) * 2)
+    assert temporary_for(tmp_path / "scores.json") != theirs
+    remove_dead(tmp_path)
+    assert theirs.exists() == left
 
 
 def test_an_error_of_the_disk_names_the_file(tmp_path):
@@ -200,6 +242,28 @@ def test_an_array_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch
     monkeypatch.setattr("audiosynth.data.files.UNPACKED", 50_000)
     with pytest.raises(InputError, match="more than a gigabyte"):
         read_npz(tmp_path / "a.npz", remedy="")
+
+
+def test_too_little_memory_is_no_damage(tmp_path, monkeypatch):
+    "What is damaged is put aside; a file that says of itself that it is gigantic is damaged."
+    import numpy as np
+
+    np.savez(tmp_path / "a.npz", a=np.zeros(10))
+    load = np.load
+    for size, kind in ((5, InputError), (2**40, Damaged)):
+
+        def short(*args, size=size, **options):
+            raise type("_ArrayMemoryError", (MemoryError,), dict(shape=(size,), dtype="f8"))
+
+        monkeypatch.setattr(np, "load", short)
+        with pytest.raises(InputError) as error:
+            read_npz(tmp_path / "a.npz", remedy="", damaged=Damaged)
+        assert type(error.value) is kind
+    monkeypatch.setattr(np, "load", load)
+
+
+class Damaged(InputError):
+    pass
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "lost link"])

@@ -11,7 +11,7 @@ import soundfile
 
 from audiosynth import cli
 from audiosynth.data.clips_writer import ClipsWriter
-from audiosynth.data.files import InputError
+from audiosynth.data.files import InputError, machine
 from audiosynth.data.work_folder import Busy, locked
 from audiosynth.gan.trained_model import load_model
 from audiosynth.training.learn_basis import train_basis
@@ -117,7 +117,7 @@ def test_the_same_command_goes_on_with_a_damaged_folder(run, data):
     shutil.copy(points / "step-00000002.npz", points / "step-00000002 (1).npz")
     (points / "step-best.npz").touch()
     (points / ".step-00000003.npz.99999").write_bytes(b"half")
-    (points / f".audiosynth-{2**22 + 1}-step-00000003.npz").write_bytes(b"half")
+    (points / f".audiosynth-{machine()}-{2**22 + 1}-step-00000003.npz").write_bytes(b"half")
     content = bytearray((points / "step-00000002.npz").read_bytes())
     content[content.find(b"PK\1\2") + 10] = 97  # an unknown way of packing
     (points / "step-00000002.npz").write_bytes(content)
@@ -133,6 +133,23 @@ def test_the_same_command_goes_on_with_a_damaged_folder(run, data):
     assert not [p for p in points.iterdir() if p.name.startswith(".")]
     assert read_log(run)["step"].tolist()[-1] == 3 and (run / "log.csv.damaged").exists()
     assert not [p for p in run.iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.parametrize("how", ["stopped", "no model", "back"])
+def test_the_model_of_a_finished_run_is_that_of_its_step(how, run, data):
+    "Stopped between the last checkpoint and its model, on a full disk for one; or sent back."
+    if how == "stopped":
+        edit(run / "model" / "model.json", lambda m: m.update(step=1))  # as it was before
+    elif how == "no model":
+        shutil.rmtree(run / "model")
+    steps = 1 if how == "back" else 2
+    size = dict(SIZE, step=1) if how == "back" else SIZE
+    model = train("digit", data, run, steps=steps, quiet=True, **size)
+    assert model.metadata["step"] == steps == Run(run).checkpoints()[-1]
+    assert read_log(run)["step"].tolist()[-1:] == ([2] if steps == 2 else [])
+    weights, _ = read_arrays(Run(run).checkpoint(steps))
+    for i, weight in enumerate(model.generator.get_weights()):
+        assert np.array_equal(weight, weights[f"averaged/{i:03d}"])
 
 
 @pytest.mark.parametrize("place, value", [(6, 110), (8, 1), (10, 97), (20, 255), (-30, 255)])
