@@ -19,6 +19,7 @@ EXTRAS = {  # top-level module: the extra that installs it
     "onnxruntime": "scores",
     "ipywidgets": "book",
     "IPython": "book",
+    "pocketsphinx": "recognise",
 }
 
 

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 import soxr
 
+from ..data.extras import MissingExtra, required
 from .bootstrap import share_of
 
 # %% ../../nbs/evaluation/13_recogniser.ipynb #20d4235a
@@ -33,8 +34,8 @@ def spelled(
 def decoder():  # a `pocketsphinx.Decoder`, or None if the package is not installed
     "The recogniser with its English model."
     try:
-        import pocketsphinx
-    except ImportError:
+        pocketsphinx = required("pocketsphinx")
+    except MissingExtra:
         return None
     model = pocketsphinx.get_model_path("en-us")
     files = dict(hmm=f"{model}/en-us", dict=f"{model}/cmudict-en-us.dict")
