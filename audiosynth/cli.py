@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['SOURCE_OPTIONS', 'GAN_ONLY', 'BASIS_OPTIONS', 'TRAIN_OPTIONS', 'EXAMPLES', 'PREPARED', 'ROW_HELP', 'STRATEGY_HELP',
            'RUNS', 'PATHS', 'NO_MEMORY', 'RESUMED', 'hushed', 'quiet_tensorflow', 'prepare_command', 'check_command',
-           'learn', 'train_command', 'study_command', 'write_sounds', 'generate_command', 'play', 'babble_command',
-           'bases_command', 'noise_grid', 'robustness_command', 'evaluate_command', 'listen_command', 'answers_command',
-           'verb', 'positional', 'option', 'flag', 'Renamed', 'renamed', 'seed', 'checkpoint', 'folder_options',
-           'corpus_options', 'data_verbs', 'model_options', 'run_options', 'training_verbs', 'generate_verb',
-           'babble_verbs', 'robustness_verb', 'evaluate_verb', 'listening_verbs', 'Parser', 'with_home', 'parser',
-           'stopped', 'main', 'fail']
+           'learn', 'train_command', 'runs_command', 'study_command', 'write_sounds', 'generate_command', 'play',
+           'babble_command', 'bases_command', 'noise_grid', 'robustness_command', 'evaluate_command', 'listen_command',
+           'answers_command', 'verb', 'positional', 'option', 'flag', 'Renamed', 'renamed', 'seed', 'checkpoint',
+           'folder_options', 'corpus_options', 'data_verbs', 'model_options', 'run_options', 'training_verbs',
+           'generate_verb', 'babble_verbs', 'robustness_verb', 'evaluate_verb', 'listening_verbs', 'Parser',
+           'with_home', 'parser', 'with_config', 'stopped', 'main', 'fail']
 
 # %% ../nbs/cli.ipynb #fafc5d71
 import argparse
@@ -106,6 +106,7 @@ BASIS_OPTIONS = (
 def learn(args):
     "Learn a basis."
     from audiosynth.training.learn_basis import train_basis
+    from audiosynth.training.options import options_callback
 
     for name in GAN_ONLY:
         if getattr(args, name):
@@ -115,6 +116,8 @@ def learn(args):
             )
     options = {name: getattr(args, name) for name in BASIS_OPTIONS}
     frozen = args.frozen_encoder or None
+    kept = options | {"data": args.data, "frozen_encoder": frozen, "step": None}
+    options["callbacks"] = [options_callback(args.out, kept)]
     print(train_basis(args.row, args.data, args.out, frozen=frozen, **options))
     print(
         f"look at it: audiosynth bases {shlex.quote(str(args.out))} --out DIR; train a GAN in "
@@ -134,6 +137,7 @@ def train_command(args):
     from audiosynth.data.files import look_up
     from audiosynth.gan.rows import CONDITIONAL, IN_A_BASIS, ROWS
     from audiosynth.training.learn_basis import BASES
+    from audiosynth.training.options import options_callback
     from audiosynth.training.train import train
 
     if look_up(args.row, ROWS | CONDITIONAL | IN_A_BASIS | BASES, "row") in BASES:
@@ -143,10 +147,20 @@ def train_command(args):
             f"--filters and --frozen-encoder: for {', '.join(BASES)}, not for {args.row}"
         )
     options = {name: getattr(args, name) for name in TRAIN_OPTIONS}
+    kept = options | {"data": args.data, "mixed_precision": args.mixed_precision, "step": None}
+    if args.strategy != "workers":  # each of them has its own command
+        options["callbacks"] = [options_callback(args.out, kept)]
     model = train(args.row, args.data, args.out, mixed=args.mixed_precision, **options)
     print(model)
     label = f" --label {shlex.quote(model.trained_labels[-1])}" if model.labels else ""
     print(f"hear more: audiosynth generate {shlex.quote(str(args.out))}{label}")
+
+# %% ../nbs/cli.ipynb #f063aa3b
+def runs_command(args):
+    "List the runs below a folder: row, step, training time, size and scores."
+    from audiosynth.training.run_list import find_runs, run_table
+
+    print(run_table(find_runs(args.folder), args.folder))
 
 # %% ../nbs/cli.ipynb #4667f700
 def study_command(args):
@@ -376,7 +390,9 @@ EXAMPLES = {  # verb: command lines for its help
     "train": (
         "train digit --out runs/digit --minutes 10",
         "train wave --data data/mine --out runs/mine --width 8 --steps 20000",
+        "train digit --config runs/digit/options.toml --seed 1 --out runs/again",
     ),
+    "runs": ("runs runs",),
     "study": ("study --out runs/study --rows wave,log_mag --cpu-minutes 3",),
     "generate": (
         "generate runs/digit --label seven --n 20",
@@ -584,17 +600,19 @@ def run_options():
 
 # %% ../nbs/cli.ipynb #cliTrai2
 def training_verbs(verbs):
-    "`train` and `study`."
+    "`train`, `runs` and `study`."
     verb(
         verbs,
         train_command,
         row=positional(ROW_HELP),
         data=option(PREPARED, "digits"),
         out=option("the run's folder; a run that is there goes on", required=True),
+        config=option("options from a TOML file, as a run's options.toml", metavar="FILE"),
         **model_options(),
         **run_options(),
         seed=seed(),
     )
+    verb(verbs, runs_command, folder=positional("a folder with runs in it"))
     verb(
         verbs,
         study_command,
@@ -723,7 +741,7 @@ class Parser(argparse.ArgumentParser):
 
 
 # options that name a file or folder
-PATHS = "out data run source_path labels basis midi start key folder wav music bases".split()
+PATHS = "out data run source_path labels basis midi start key folder wav music bases config".split()
 
 
 def with_home(args):
@@ -770,6 +788,26 @@ def _of_system(
         return f"{where}: the disk is full; make room and give the same command again"
     return f"{where}: {(error.strerror or str(error)).lower()}; choose another folder"
 
+# %% ../nbs/cli.ipynb #a3543f66
+def with_config(
+    words,  # of the command line
+):  # words, in which those of the file that `train --config` names stand first
+    "Put the options of a file into a command line."
+    if words[:1] != ["train"]:
+        return words
+    alone = Parser(prog="audiosynth train", add_help=False, allow_abbrev=False)
+    alone.add_argument("--config")
+    path = alone.parse_known_args(words)[0].config
+    if path is None:
+        return words
+    from audiosynth.training.options import option_words
+
+    verbs = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    actions = {a.dest: a for a in verbs.choices["train"]._actions if a.option_strings}
+    for name in ("help", "config", "game"):
+        del actions[name]
+    return ["train", *option_words(user_path(path), actions), f"--config={path}", *words[1:]]
+
 # %% ../nbs/cli.ipynb #b8faeac6
 RESUMED = (prepare_command, train_command, study_command, robustness_command)
 
@@ -790,7 +828,8 @@ def main(
             stream.reconfigure(errors="replace")  # letters that this terminal does not have
     args = None
     try:
-        args = with_home(parser().parse_args(argv))
+        words = with_config(list(sys.argv[1:] if argv is None else argv))
+        args = with_home(parser().parse_args(words))
         args.command(args)
     except InputError as error:
         fail(error)

@@ -11,7 +11,10 @@ import base64
 import html
 import io
 import os
+import signal
+import threading
 from collections.abc import Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +43,22 @@ def as_wave(
         raise ValueError(f"samples of type {wave.dtype}: divide them by their full scale")
     return wave
 
+# %% ../nbs/listen.ipynb #917e797f
+@contextmanager
+def _interrupted_later():
+    "Ctrl-C raises `KeyboardInterrupt` at the end of the block, not inside it."
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is interrupted
+        return
+    came = []
+    before = signal.signal(signal.SIGINT, lambda *args: came.append(args))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+    if came and callable(before):
+        before(*came[0])
+
 # %% ../nbs/listen.ipynb #5553e566
 MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # no others exist
 
@@ -58,7 +77,8 @@ def mp3_bytes(
     if rate not in MP3_RATES_HZ:
         wave, rate = soxr.resample(wave, rate, 48000), 48000
     file = io.BytesIO()
-    soundfile.write(file, np.clip(wave, -1, 1), rate, format="MP3")
+    with _interrupted_later():
+        soundfile.write(file, np.clip(wave, -1, 1), rate, format="MP3")
     return file.getvalue()
 
 # %% ../nbs/listen.ipynb #cc043330

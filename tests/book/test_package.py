@@ -27,6 +27,8 @@ TOP = [
     "LICENSE",
     "CONTRIBUTING.md",
     "constraints.txt",
+    "CHANGELOG.md",
+    "CITATION.cff",
 ]
 
 

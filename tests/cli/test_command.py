@@ -4,12 +4,16 @@
 import argparse
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 
+import numpy as np
 import pytest
 
 from audiosynth import cli
+from audiosynth.listen import mp3_bytes
 from conftest import ROOT
 
 VERBS = next(a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
@@ -80,6 +84,25 @@ def test_ctrl_c_during_the_import():
         timeout=60,
     )
     assert (run.returncode, run.stdout, run.stderr) == (130, "", "audiosynth: stopped\n")
+
+
+def test_ctrl_c_in_the_encoder_is_not_lost(monkeypatch):
+    "It calls back into Python, where an exception is only printed."
+    written = []
+
+    def write(file, wave, rate, format):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        written.append(format)
+
+    monkeypatch.setattr("soundfile.write", write)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            mp3_bytes(np.zeros(1000))
+        assert written == ["MP3"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_printed_command_can_be_pasted(monkeypatch, capsys, tmp_path):

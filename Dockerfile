@@ -1,0 +1,14 @@
+# Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
+# The book in a container; its command trains the digit model for about ten minutes:
+#   docker build -t audiosynth .
+#   docker run --rm -v "$PWD/demo:/audiosynth/demo" audiosynth
+# Then open demo/index.html. Every other target works too: docker run --rm audiosynth make test
+FROM python:3.12-slim-bookworm
+
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends build-essential make \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /audiosynth
+COPY . .
+RUN make .venv/ready && rm -rf /root/.cache/pip
+CMD ["make", "demo"]
