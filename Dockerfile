@@ -1,5 +1,5 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
-# The book in a container; its command trains the digit model for about ten minutes:
+# The book in a container; its command trains the digit model for about five minutes:
 #   docker build -t audiosynth .
 #   docker run --rm -v "$PWD/demo:/audiosynth/demo" audiosynth
 # Then open demo/index.html. Every other target works too: docker run --rm audiosynth make test
