@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import redirect_stderr
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -15,6 +16,8 @@ import soundfile as sf
 from command import audiosynth
 
 from audiosynth.cli import main
+from audiosynth.data.files import InputError
+from audiosynth.gan.rows import ROWS
 from audiosynth.gan.trained_model import load_model
 from audiosynth.training.doctor import Diverged
 from audiosynth.training.runs import Run, read_arrays, read_log
@@ -184,6 +187,21 @@ def test_what_a_run_leaves(trained):
     assert (
         log["step"].tolist() == [4] and log["warnings"].tolist() == [0] and log["penalty"][0] > 0
     )  # paid at the first update
+
+
+def test_a_run_goes_on_in_its_own_recipe(tmp_path, monkeypatch):
+    "The spectrogram of `digit` was another in 0.1.0; the same command still goes on."
+    new, options = ROWS["digit"], dict(width=2, batch=2, quiet=True)
+    old = replace(new, options=dict(frame=1024, hop=256), augmentation=(8, 2))
+    monkeypatch.setitem(ROWS, "digit", old)
+    train("digit", "digits", tmp_path / "run", steps=1, **options)
+    whole = train("digit", "digits", tmp_path / "whole", steps=2, **options)
+    monkeypatch.setitem(ROWS, "digit", new)
+    model = train("digit", "digits", tmp_path / "run", steps=2, **options)
+    assert model.representation.shape == (64, 64, 1) and model.metadata["step"] == 2
+    assert np.array_equal(model.generate(2), whole.generate(2))
+    with pytest.raises(InputError, match="was made with width 2, not 4"):
+        train("digit", "digits", tmp_path / "run", steps=2, **options | dict(width=4))
 
 
 def test_a_finished_run_that_is_asked_for_more_minutes_goes_on(tmp_path):
