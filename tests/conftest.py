@@ -1,6 +1,8 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 "What the tests share: the project's folder, a local server, and a browser that notes faults."
 
+import ctypes
+import gc
 import os
 import shutil
 import threading
@@ -29,6 +31,28 @@ FLAGS = [
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 for threads in ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")  # a worker has one core; more would wait for each other
+
+
+GROWTH = 2**27  # bytes that a process may grow by before it looks what it can give back
+allowed = 0
+
+
+def resident():
+    "Bytes of this process that are in memory; 0 where that is not known."
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def pytest_runtest_logfinish():
+    "Networks are in circles, and freed memory stays with the allocator: give it to the system."
+    global allowed
+    if resident() > allowed:
+        gc.collect()
+        if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+            libc.malloc_trim(0)
+        allowed = resident() + GROWTH
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

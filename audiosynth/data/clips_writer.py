@@ -92,6 +92,16 @@ DATASET = {"manifest.json", "clips.npy", "index.npz", "roll.npy"}
 _OF_THE_SYSTEM = re.compile(r"\.DS_Store|\.nfs.*|\._.*|Thumbs\.db|desktop\.ini", re.DOTALL)
 
 
+def _refuse_others(folder, found):
+    "Raise `InputError` if there is more in a dataset's folder than the dataset."
+    others = sorted(name for name in found - DATASET if not _OF_THE_SYSTEM.fullmatch(name))
+    if others:
+        raise InputError(
+            f"{folder}: holds {others[0]} beside its dataset, and replacing would delete it; "
+            "move it away, or choose another output folder"
+        )
+
+# %% ../../nbs/data/17_clips_writer.ipynb #ed4f2863
 def refuse_target(
     folder,  # a `Path`, where a dataset is to be written
     force,  # replace a finished dataset?
@@ -116,12 +126,7 @@ def refuse_target(
             f"{folder}: already holds a dataset; "
             "choose another output folder, or force replacing it"
         )
-    others = sorted(name for name in found - DATASET if not _OF_THE_SYSTEM.fullmatch(name))
-    if others:
-        raise InputError(
-            f"{folder}: holds {others[0]} beside its dataset, and replacing would delete it; "
-            "move it away, or choose another output folder"
-        )
+    _refuse_others(folder, found)
 
 # %% ../../nbs/data/17_clips_writer.ipynb #73966904
 HEADER = 128  # bytes

@@ -273,10 +273,10 @@ def _in_short(error):
 UNPACKED = 2**30  # bytes
 
 # %% ../../nbs/data/16_files.ipynb #c8b50555
-def _is_short_of_memory(error, path):
-    "Is there no room for an array that its file can hold? A damaged header asks for any size."
+def _is_outside(error, path):
+    "Is it the disk's fault, or is there no memory for what the file can hold, not just promises?"
     if not isinstance(error, MemoryError):
-        return False
+        return bool(getattr(error, "errno", None))
     size = math.prod(getattr(error, "shape", ())) * np.dtype(getattr(error, "dtype", "u1")).itemsize
     return size <= os.path.getsize(path)
 
@@ -298,8 +298,7 @@ def read_npz(
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files if names is None or name in names}
     except Exception as error:
-        outside = getattr(error, "errno", None) or _is_short_of_memory(error, path)
-        kind = InputError if outside else damaged
+        kind = InputError if _is_outside(error, path) else damaged
         raise kind(f"{path}: cannot be read ({_in_short(error)}); {remedy}") from error
     for name, (kinds, dimensions) in (arrays or {}).items():
         array = found.get(name.removesuffix("?"))

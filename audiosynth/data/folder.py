@@ -229,7 +229,7 @@ def folder_plan(
     licence="as the recordings'",
 ):
     "The `Plan` of a tree of audio files; `InputError` if there are none or an option is wrong."
-    root = existing_path(from_, "folder")
+    root, labels = existing_path(from_, "folder"), labels and user_path(labels)
     paths, left = tree(root)
     if not paths:
         first = f" ({left[0][0]}: {left[0][1]})" if left else ""
@@ -237,7 +237,6 @@ def folder_plan(
             f"{root}: no audio files in it{first}; give a folder of WAV, FLAC, OGG or MP3 files"
         )
     trimming(trim_db)
-    labels = labels and user_path(labels)
     size, table = sum(p.stat().st_size for p in paths), labels and Path(labels).name
     rows = _label_groups(root, paths, labels=labels, groups=groups)
     names = [p.relative_to(root).as_posix() for p in paths]

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from float64 import gradients_equal_float64
 from test_conditional import clips, made  # noqa: F401, the fixture and what builds a small row
 from test_convolutions import near
-from test_networks import LAYERS, gradients_equal_float64, shapes
+from test_networks import LAYERS, shapes
 
 from audiosynth.gan import losses
 from audiosynth.gan.rows import CONDITIONAL, select_row

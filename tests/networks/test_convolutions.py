@@ -12,6 +12,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from command import in_process
+from float64 import LARGE
 from keras import layers
 
 from audiosynth.data.sources import load_clips
@@ -218,6 +220,15 @@ def gradients_agree(critics, shape, batch, seed):
 def test_gradients_of_the_papers_layers_equal_float64(kind, shape, outputs, batch):
     if batch == 16 and max(shape) * outputs >= 2**19 and shape[-1] > 64:
         pytest.skip("its 19 million weights are tried at 3 and 48")
+    size = np.prod(
+        [SETTINGS[len(shape) - 1]["kernel_size"] ** (len(shape) - 1), shape[-1], outputs]
+    )
+    args = kind, shape, outputs, batch
+    papers_layer(*args) if size < LARGE else in_process(papers_layer, *args)
+
+
+def papers_layer(kind, shape, outputs, batch):
+    "Are output and gradients those of float64?"
     keras.utils.set_random_seed(1)
 
     def make():
