@@ -32,8 +32,8 @@ def heard(clips, sounds):
         right.setdefault(kind, []).extend(w == word for w in said)
     shares = " and ".join(f"{sum(r)} of {len(r)} {kind} clips" for kind, r in right.items())
     return captions, (
-        "Under each player stands what PocketSphinx understands, a recogniser made elsewhere, which "
-        f"knows that it is one of the ten words: the right one in {shares}. "
+        "Under each player stands what PocketSphinx understands, a recogniser made elsewhere, "
+        f"which knows that it is one of the ten words: the right one in {shares}. "
     )
 
 
