@@ -15,6 +15,7 @@ from ..representations.magnitude import MelLogMagnitude
 # %% ../../nbs/evaluation/15_judges.ipynb #3d1acf43
 SPECKLES, NOISES_DB, BLOCKS = (0.1, 0.2, 0.3), (20, 10, 0), (2, 4)
 CODING = dict(frame=512, hop=128, mels=32, phase="pghi_fast_griffin_lim", iterations=16)
+CODING |= dict(keep_level=True)
 AUDIBLE = 0.02  # of the peak
 
 
@@ -37,7 +38,8 @@ def speckled(
     mel = MelLogMagnitude(waves.shape[1], rate, **CODING)
     mel.fit([waves])
     x = mel.encode(waves).numpy()
-    noisy = (x + s * rng.standard_normal(x.shape, np.float32) for s in deviations)
+    kept = np.arange(x.shape[-1]) == 0  # the level stays
+    noisy = (x + s * kept * rng.standard_normal(x.shape, np.float32) for s in deviations)
     return [mel.decode(np.clip(each, -1, 1)).numpy() for each in noisy]
 
 # %% ../../nbs/evaluation/15_judges.ipynb #1edfa00e
