@@ -41,7 +41,7 @@ from audiosynth.gan.trained_model import TrainedModel
 from audiosynth.networks.registry import generator
 from audiosynth.representations.base import Waveform
 
-SAMPLES, RATE, UPDATES = 4096, 16000, 100
+SAMPLES, RATE, UPDATES = 4096, 16000, 300
 
 
 def chord(keys, rng, samples=SAMPLES):
