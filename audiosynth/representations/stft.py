@@ -210,8 +210,9 @@ def mel_inverse(
     matrix,  # (bins, mels), of `mel_matrix`
     iterations=40,  # multiplicative updates
 ):  # (batch, frames, bins), ≥ 0
-    """A magnitude whose mel filtering is closest to `mel`: non-negative least squares (Lee and
-    Seung 2001). Bins that lie outside of every filter stay 0."""
+    """A magnitude whose mel filtering is close to `mel`: non-negative least squares (Lee and
+    Seung 2001), stopped before it has converged, which keeps it smooth. Bins that lie outside
+    of every filter stay 0."""
     matrix = tf.constant(matrix, tf.float32)
     tiny = 1e-9
     target = tf.matmul(tf.maximum(mel, 0.0), matrix, transpose_b=True)
