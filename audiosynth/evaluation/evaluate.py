@@ -584,7 +584,7 @@ def _check_evaluation(runs, clips, n):
             "20 are needed to say what real clips reach: prepare more recordings"
         )
 
-
+# %% ../../nbs/evaluation/06_evaluate.ipynb #3411086b
 def _classifier(clips, seed, say):
     "The classifier of the data, or None, and a message about it."
     classifier = classifier_for(clips, seed=seed, say=say)

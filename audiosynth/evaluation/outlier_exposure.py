@@ -60,7 +60,7 @@ def joined_halves(
         clip[: len(both)] = both
     return found
 
-
+# %% ../../nbs/evaluation/14_outlier_exposure.ipynb #2d58a2df
 def add_db(
     a,  # log-mel spectrogram
     b,  # log-mel spectrogram
@@ -99,7 +99,7 @@ def speckle(
         found[at] = fine[:, i : i + frames, j : j + mels]
     return found
 
-
+# %% ../../nbs/evaluation/14_outlier_exposure.ipynb #2dbcd877
 def noise_floor(
     x,  # (n, frames, mels)
     depth_db,  # (n,) below the loudest value of each clip

@@ -6,6 +6,7 @@
 __all__ = ['MODEL', 'EXAMPLES_FILE', 'ABOUT', 'TrainedModel', 'save_examples', 'load_examples', 'read_metadata', 'load_model']
 
 # %% ../../nbs/gan/08_trained_model.ipynb #07b77910
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -149,6 +150,15 @@ def inputs(
     if conditions is None:
         conditions = self.examples[np.arange(len(z)) % len(self.examples)]
     return [z, self.encode_conditions(conditions, len(z))]
+
+# %% ../../nbs/gan/08_trained_model.ipynb #94d292f1
+@patch(as_prop=True)
+def hash(self: TrainedModel):
+    "12 digits of SHA-256 over the generator's weights."
+    digest = hashlib.sha256()
+    for weight in self.generator.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()[:12]
 
 # %% ../../nbs/gan/08_trained_model.ipynb #b1e10463
 @patch(as_prop=True)

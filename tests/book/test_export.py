@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -85,6 +86,18 @@ def test_notebook_was_run(path):
         if output["output_type"] == "error" or output.get("name") == "stderr"
     ]
     assert not wrong, f"stored errors or warnings: {str(wrong)[:2000]}"
+
+
+def test_two_pages_that_show_one_run_show_the_same_weights():
+    shown = {}
+    for path in NOTEBOOKS:
+        for cell in json.loads(path.read_text())["cells"]:
+            for output in cell.get("outputs", []):
+                text = "".join(output.get("text", []))
+                for run, weights in re.findall(r"^run (.+): weights ([0-9a-f]{12})$", text, re.M):
+                    shown.setdefault(run, {})[path.stem] = weights
+    assert {"index", "first_sounds"} <= set(shown["digit_10"])
+    assert all(len(set(pages.values())) == 1 for pages in shown.values()), shown
 
 
 def test_every_notebook_is_run_by_a_test():
