@@ -113,3 +113,10 @@ def test_a_printed_command_can_be_pasted(monkeypatch, capsys, tmp_path):
     line = capsys.readouterr().out.splitlines()[-1].split(": ", 1)[1]
     name, *words = shlex.split(line)
     assert cli.parser().parse_args(words).key == str(out / "key.json")
+
+
+def test_a_dataset_that_is_not_there_is_named_as_it_was_given(capsys, tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["train", "digit", "--data", "nowhere", "--out", str(tmp_path / "run")])
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.count("\n") == 1 and "dataset 'nowhere' is unknown" in said
