@@ -170,6 +170,7 @@ def test_what_a_run_leaves(trained):
         "experiment.json",
         "log.csv",
         "model",
+        "options.toml",
         "representation.json",
         "sounds",
         "tensorboard",
