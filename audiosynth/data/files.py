@@ -172,7 +172,7 @@ def unknown(
     "The line that says that `name` is not among `names`, and which is the nearest."
     near = difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? There are" if near else "choose one of"
-    return f"{what} {str(name)!r} is unknown: {hint} {', '.join(names) or '(there are none)'}"
+    return f"{what} {name!r} is unknown: {hint} {', '.join(names) or '(there are none)'}"
 
 
 def look_up(

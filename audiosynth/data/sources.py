@@ -106,7 +106,9 @@ def load_clips(data: str | Path) -> Clips:
     if str(data) not in EMBEDDED:
         data = user_path(data)
         if not Path(data).exists() and Path(data).name == str(data):
-            raise InputError(f"{data}: no such folder, and " + unknown("dataset", data, EMBEDDED))
+            raise InputError(
+                f"{data}: no such folder, and " + unknown("dataset", str(data), EMBEDDED)
+            )
         return Clips(data)
     folder = _cached(data)
     try:
