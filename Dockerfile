@@ -10,5 +10,5 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /audiosynth
 COPY . .
-RUN make .venv/ready && rm -rf /root/.cache/pip
+RUN PIP_NO_CACHE_DIR=1 make .venv/ready
 CMD ["make", "demo"]
