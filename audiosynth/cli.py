@@ -95,7 +95,7 @@ def check_command(args):
         sys.exit(1)
 
 # %% ../nbs/cli.ipynb #a9455e6c
-GAN_ONLY = "width condition objective basis strategy devices mixed_precision jit".split()
+GAN_ONLY = "size width condition objective basis strategy devices mixed_precision jit".split()
 
 # %% ../nbs/cli.ipynb #cliLearn
 BASIS_OPTIONS = (
@@ -126,11 +126,11 @@ def learn(args):
 
 # %% ../nbs/cli.ipynb #cliTrain
 TRAIN_OPTIONS = (
-    "steps minutes width batch objective learning_rate condition basis save_every save_minutes "
-    "step seed strategy devices jit"
+    "steps minutes size width batch objective learning_rate condition basis save_every "
+    "save_minutes step seed strategy devices jit"
 ).split()
 
-
+# %% ../nbs/cli.ipynb #041a7cd1
 def train_command(args):
     "Train a row of the study, or learn a basis."
     quiet_tensorflow()
@@ -150,6 +150,7 @@ def train_command(args):
     kept = options | {"data": args.data, "mixed_precision": args.mixed_precision, "step": None}
     if args.strategy != "workers":  # each of them has its own command
         options["callbacks"] = [options_callback(args.out, kept)]
+    options["size"] = args.size or "auto"
     model = train(args.row, args.data, args.out, mixed=args.mixed_precision, **options)
     print(model)
     label = f" --label {shlex.quote(model.trained_labels[-1])}" if model.labels else ""
@@ -550,7 +551,7 @@ def data_verbs(verbs):
 # %% ../nbs/cli.ipynb #verbs001
 ROW_HELP = (
     "wave, log_mag, mag_phase, mag_if, stft, stft_mag, stft_wave, wave_mag, wave_rwd, mel_log_mag, "
-    "mel_stft or digit; conditioned on notes or on the clip before: wave_mag_midi, "
+    "mel_stft, mdct or digit; conditioned on notes or on the clip before: wave_mag_midi, "
     "wave_mag_previous, stft_mag_midi, stft_mag_previous or mel_midi; to learn a basis: "
     "basis_plain, basis_classifier, basis_critic or basis_perceptual; in one: basis_gan"
 )
@@ -559,10 +560,14 @@ STRATEGY_HELP = (
     "on each (default: none)"
 )
 
-
+# %% ../nbs/cli.ipynb #288605af
 def model_options():
     "What `train` can change in a row."
     return dict(
+        size=option(
+            "paper, or laptop where the row has such a recipe (default: laptop if it has one and "
+            "there is no accelerator)"
+        ),
         width=option(
             "channels of the thinnest layer (default: the row's; 64 is the papers')", type=int
         ),

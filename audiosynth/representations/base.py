@@ -220,7 +220,7 @@ def denormalise(self: Spectrogram, x: tf.Tensor) -> tf.Tensor:
 # %% ../../nbs/representations/03_base.ipynb #24c9bd6e
 @patch
 def measure_batches(
-    self: Spectrogram, waves: Iterable[np.ndarray], measure: Callable
+    self: Representation, waves: Iterable[np.ndarray], measure: Callable
 ) -> Iterator[np.ndarray]:
     """`measure(wave)` of each (batch, samples) in `waves`, as an array; `measure` is compiled.
     Raises `InputError` if there are none."""

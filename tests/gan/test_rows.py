@@ -18,7 +18,7 @@ from audiosynth.gan.batches import dataset
 from audiosynth.gan.experiment import Experiment, resolve
 from audiosynth.gan.losses import gradient_penalty, interpolate, joint_norm, r1_penalty
 from audiosynth.gan.randomness import GENERATED, REAL, random_key
-from audiosynth.gan.rows import ROWS, CriticSpec, Row, row_from, select_row
+from audiosynth.gan.rows import LAPTOP, ROWS, CriticSpec, Row, row_from, select_row
 from audiosynth.gan.trained_model import TrainedModel, load_model
 from audiosynth.networks import gan_tts
 from audiosynth.networks.gan_tts import RANDOM_WINDOWS
@@ -33,6 +33,8 @@ from audiosynth.training.runs import (
 from audiosynth.training.train import train
 
 SEVERAL = [row for row in ROWS if len(ROWS[row].critics) > 1]
+LAPTOPS = [f"{row} laptop" for row in LAPTOP if LAPTOP[row] != ROWS[row]]
+EVERY = [*ROWS, *LAPTOPS]
 STEPS, STOPS = 5, 3  # updates; random places to stop
 pytestmark = pytest.mark.usefixtures("as_in_training", "two_critic_updates")
 
@@ -58,7 +60,8 @@ def clips(tmp_path_factory):
 
 def tiny(row, **changes):
     "A row at the smallest size; of the five windows the first and the last."
-    found = select_row(row, width=2, batch=2, **changes)
+    name, _, size = row.partition(" ")
+    found = select_row(name, size or "paper", width=2, batch=2, **changes)
     return replace(found, critics=found.critics[::4]) if len(found.critics) == 5 else found
 
 
@@ -121,7 +124,7 @@ def of_length(row, samples, clips, fitted):
 
 
 @pytest.mark.parametrize("samples", [2**12, 2**16])
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", EVERY)
 def test_a_row_builds_for_other_lengths(row, samples, clips, fitted):
     experiment = of_length(row, samples, clips, fitted)
     network, critics = experiment.networks()
@@ -130,14 +133,14 @@ def test_a_row_builds_for_other_lengths(row, samples, clips, fitted):
         assert critic.network.inputs[0].shape[2:] == inputs.shape[1:]
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", EVERY)
 def test_a_length_that_cannot_be_built_is_refused(row, clips, fitted):
     samples = 2**12 + (2**6 if row == "wave_rwd" else 2**7)
     with pytest.raises(InputError, match="samples"):
         of_length(row, samples, clips, fitted).networks()
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", EVERY)
 def test_a_row_trains_and_resumes_to_the_same_bits(row, clips, made, tmp_path, monkeypatch):
     monkeypatch.setattr(
         gan_tts, "GBLOCKS", gan_tts.GBLOCKS[::3]
@@ -159,7 +162,7 @@ def test_a_row_trains_and_resumes_to_the_same_bits(row, clips, made, tmp_path, m
         assert same(end, state(again)), f"stopped at {stop}"
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", EVERY)
 def test_a_saved_row_speaks_the_same_and_holds_no_code(row, clips, made, tmp_path):
     gan = made(row)
     metadata = {"row": row, "labels": clips.labels if tiny(row).labels else []}
@@ -176,7 +179,7 @@ def test_a_saved_row_speaks_the_same_and_holds_no_code(row, clips, made, tmp_pat
     assert np.array_equal(one, two)
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", EVERY)
 def test_critics_get_the_same_view_of_real_and_generated(row, clips, fitted):
     "A generator that emits a real clip looks like that real clip."
     representation, critic_representations = fitted(row)
@@ -422,3 +425,35 @@ def test_a_run_from_before_there_were_several_critics_goes_on(clips, tmp_path):
 def test_a_row_survives_json(row):
     again = Row(**json.loads(json.dumps(asdict(select_row(row)))))
     assert again.critic_specs == select_row(row).critic_specs
+
+
+@pytest.mark.parametrize("row", LAPTOPS)
+def test_a_row_of_laptop_size_learns_at_half_the_rate_of_dull_clips(row, clips, tmp_path):
+    "The clips' tones lie below 1 kHz, but their noise does not: they are learned at their rate."
+    name = row.split()[0]
+    assert not resolve(name, clips, size="laptop").half_rate
+    dull = prepare("folder", tmp_path / "dull", from_=clips.folder.parent / "from", samples=2**12)
+    waves = np.load(dull.folder / "clips.npy", mmap_mode="r+")
+    spectrum = np.fft.rfft(waves)
+    spectrum[:, spectrum.shape[1] // 2 - 64 :] = 0
+    waves[:] = np.round(np.fft.irfft(spectrum))
+    waves.flush()
+    options = dict(size="laptop", width=2, batch=2)
+    experiment = resolve(name, load_clips(dull.folder), **options).fit()
+    assert experiment.half_rate and experiment.representation.name == "half_rate"
+    inner = [each.inner for each in experiment.critic_representations]
+    assert {(each.samples, each.rate) for each in inner} == {(2**11, 8000)}
+    assert inner[1].frame == 256 and inner[1].hop == 64  # 32 ms and 8 ms, as at the full rate
+    gan = experiment.build()
+    advance(gan, experiment.clips, 1)
+    assert TrainedModel(
+        gan.ema_generator, gan.representation, {"row": name, "labels": clips.labels}
+    ).generate(2).shape == (2, 2**12)
+
+
+@pytest.mark.parametrize("row", LAPTOPS)
+def test_a_row_of_laptop_size_needs_no_labels(row, clips):
+    name = row.split()[0]
+    assert resolve(name, clips, size="laptop").row.condition == "label"
+    assert resolve(name, clips, size="laptop", condition="none").row.condition == ""
+    assert resolve(name, load_clips("piano"), size="laptop").row.condition == ""

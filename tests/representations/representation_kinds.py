@@ -5,7 +5,9 @@ import numpy as np
 
 from audiosynth.representations.base import Waveform
 from audiosynth.representations.complex import MagIF, MagPhase, RealImaginary
+from audiosynth.representations.half_rate import HalfRate
 from audiosynth.representations.magnitude import LogMagnitude, MelLogMagnitude
+from audiosynth.representations.mdct import Mdct
 from audiosynth.representations.mel_complex import MelMagIF, MelStft
 from audiosynth.representations.stft import spectral_convergence, stft
 
@@ -16,6 +18,9 @@ KINDS = {
     "waveform": lambda: Waveform(SAMPLES),
     "stft": lambda: RealImaginary(SAMPLES),
     "stft whole": lambda: RealImaginary(SAMPLES, nyquist=True, frame=256, hop=64, window="hann"),
+    "stft compressed": lambda: RealImaginary(SAMPLES, exponent=0.3),
+    "mdct": lambda: Mdct(SAMPLES),
+    "half rate": lambda: HalfRate(SAMPLES, inner=Mdct(SAMPLES // 2, 8000, frame=256)),
     "log_magnitude": lambda: LogMagnitude(SAMPLES),
     "mag_phase": lambda: MagPhase(SAMPLES),
     "mag_phase whole": lambda: MagPhase(SAMPLES, nyquist=True),
@@ -32,6 +37,9 @@ EXACT = {"waveform", "stft", "stft whole", "mag_phase whole", "mag_if whole"}
 
 
 NEAR_DB = {
+    "stft compressed": -25,
+    "mdct": -25,
+    "half rate": -8,
     "log_magnitude": -13,
     "mag_phase": -30,
     "mag_if": -30,
@@ -42,7 +50,7 @@ NEAR_DB = {
 }
 
 
-CLIPPED = {"log_magnitude", "mel range", "mel bins"}
+CLIPPED = {"stft compressed", "mdct", "half rate", "log_magnitude", "mel range", "mel bins"}
 
 
 def sounds(n, seed):
