@@ -634,7 +634,6 @@ def training_verbs(verbs):
         seed=seed(),
     )
     verb(verbs, runs_command, folder=positional("a folder with runs in it"))
-    verb(verbs, models_command)
     verb(
         verbs,
         study_command,
@@ -653,7 +652,8 @@ def training_verbs(verbs):
 
 # %% ../nbs/cli.ipynb #verbs002
 def generate_verb(verbs):
-    "`generate`."
+    "`models` and `generate`."
+    verb(verbs, models_command)
     verb(
         verbs,
         generate_command,
