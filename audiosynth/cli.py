@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['SOURCE_OPTIONS', 'GAN_ONLY', 'BASIS_OPTIONS', 'TRAIN_OPTIONS', 'EXAMPLES', 'PREPARED', 'ROW_HELP', 'STRATEGY_HELP',
            'RUNS', 'PATHS', 'NO_MEMORY', 'RESUMED', 'hushed', 'quiet_tensorflow', 'prepare_command', 'check_command',
-           'learn', 'train_command', 'runs_command', 'study_command', 'write_sounds', 'generate_command', 'play',
-           'babble_command', 'bases_command', 'noise_grid', 'robustness_command', 'evaluate_command', 'listen_command',
-           'answers_command', 'verb', 'positional', 'option', 'flag', 'Renamed', 'renamed', 'seed', 'checkpoint',
-           'folder_options', 'corpus_options', 'data_verbs', 'model_options', 'run_options', 'training_verbs',
-           'generate_verb', 'babble_verbs', 'robustness_verb', 'evaluate_verb', 'listening_verbs', 'Parser',
-           'with_home', 'parser', 'with_config', 'stopped', 'main', 'fail']
+           'learn', 'train_command', 'runs_command', 'study_command', 'write_sounds', 'models_command', 'beside',
+           'generate_command', 'play', 'babble_command', 'bases_command', 'noise_grid', 'robustness_command',
+           'evaluate_command', 'listen_command', 'answers_command', 'verb', 'positional', 'option', 'flag', 'Renamed',
+           'renamed', 'seed', 'checkpoint', 'folder_options', 'corpus_options', 'data_verbs', 'model_options',
+           'run_options', 'training_verbs', 'generate_verb', 'babble_verbs', 'robustness_verb', 'evaluate_verb',
+           'listening_verbs', 'Parser', 'with_home', 'parser', 'with_config', 'stopped', 'main', 'fail']
 
 # %% ../nbs/cli.ipynb #fafc5d71
 import argparse
@@ -209,6 +209,25 @@ def write_sounds(
     sections = [(str(model), f"Seed {seed}.", rows)]
     page(out / "index.html", "Generated sounds", sections, rate=model.rate)
 
+# %% ../nbs/cli.ipynb #cliModel
+def models_command(args):
+    "List the models that come with the package: what they do, size, licence and figures."
+    quiet_tensorflow()
+    from audiosynth.gan.trained_model import READY, read_card, ready_models
+
+    for name in ready_models():
+        card = read_card(READY / name)
+        print(f"{name}: {card['does']}")
+        for fact in ("size", "licence", "label accuracy", "recognised"):
+            if fact in card:
+                print(f"  {fact}: {card[fact]}")
+        print(f"  the card: {READY / name / 'README.md'}")
+
+# %% ../nbs/cli.ipynb #cliBesid
+def beside(run):  # a `Path`
+    "The folder for what a run, or a ready model, generates."
+    return Path(run) / "generated" if Path(run).exists() else Path("generated")
+
 # %% ../nbs/cli.ipynb #cliGen00
 def generate_command(args):
     "Generate sounds from a trained model."
@@ -226,7 +245,7 @@ def generate_command(args):
         if model.labels
         else [""] * args.n
     )
-    out = Path(args.out or Path(args.run) / "generated")
+    out = Path(args.out or beside(args.run))
     write_sounds(out, model, waves, names, args.seed)
     print(
         f"{args.n} clips of {waves.shape[1] / model.rate:.2f} s in {out}; open {out / 'index.html'}"
@@ -243,7 +262,7 @@ def play(model, args):
         )
     from tqdm import tqdm
 
-    out = Path(args.out or Path(args.run) / "generated")
+    out = Path(args.out or beside(args.run))
     out = out if out.suffix.lower() == ".wav" else out / f"{Path(args.midi).stem}.wav"
     pieces = render(model, args.midi, seed=args.seed, fade_s=0 if args.no_fade else FADE_S)
     seconds = checked_performance(args.midi, say=lambda line: None)
@@ -394,8 +413,10 @@ EXAMPLES = {  # verb: command lines for its help
         "train digit --config runs/digit/options.toml --seed 1 --out runs/again",
     ),
     "runs": ("runs runs",),
+    "models": ("models",),
     "study": ("study --out runs/study --rows wave,log_mag --cpu-minutes 3",),
     "generate": (
+        "generate digit --label seven --n 8 --out sounds",
         "generate runs/digit --label seven --n 20",
         "generate runs/piano --midi piece.mid --out piece.wav",
     ),
@@ -636,13 +657,14 @@ def training_verbs(verbs):
 
 # %% ../nbs/cli.ipynb #verbs002
 def generate_verb(verbs):
-    "`generate`."
+    "`models` and `generate`."
+    verb(verbs, models_command)
     verb(
         verbs,
         generate_command,
-        run=positional("folder of a run or of a model"),
+        run=positional("folder of a run or of a model, or a ready model: see audiosynth models"),
         n=option("clips", 10, int),
-        out=option("folder (default: RUN/generated)"),
+        out=option("folder (default: RUN/generated; generated, for a ready model)"),
         label=option("which label, for a model with labels (default: each in turn)"),
         step=checkpoint(),
         midi=option("a MIDI file of any length, for a model conditioned on notes", metavar="FILE"),

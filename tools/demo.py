@@ -10,8 +10,11 @@ from audiosynth.cli import quiet_tensorflow
 
 quiet_tensorflow()
 
+from audiosynth.data.clips import pcm16
+from audiosynth.data.recordings import write_wav
 from audiosynth.data.sources import load_clips
 from audiosynth.evaluation.recogniser import recognise, vocabulary
+from audiosynth.gan.trained_model import load_model
 from audiosynth.listen import page
 from audiosynth.training.runs import Run, model_at, read_arrays
 from audiosynth.training.train import train
@@ -37,6 +40,17 @@ def heard(clips, sounds):
     )
 
 
+def ready_word(folder, digit="seven"):
+    "A word of the ready model, before anything is trained: it is written, and its path printed."
+    model, path = load_model("digit"), folder / f"ready-{digit}.wav"
+    wave = model.generate(1, seed=1, label=digit)[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_wav(path, pcm16(wave), rate=model.rate)
+    print(f"{path}: “{digit}”, from the model that comes with the package", flush=True)
+    text = "A word of the model that comes with the package, as it was before this training."
+    return "The ready model", text, [(digit, [(path.name, wave)])]
+
+
 def main():
     words = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -44,6 +58,7 @@ def main():
     words.add_argument("--minutes", type=float, default=4.5, help="of training")
     words.add_argument("--out", type=Path, default=Path("demo"), help="folder")
     args = words.parse_args()
+    ready = ready_word(args.out)
     began, clips, run = time.monotonic(), load_clips("digits"), args.out / "run"
     print(
         f"training on {len(clips.where('train'))} spoken digits for {args.minutes:g} minutes",
@@ -84,6 +99,7 @@ def main():
         args.out / "index.html",
         "Digits that a GAN made",
         [
+            ready,
             (
                 "Generated, and real",
                 f"The generator learned for {model.metadata['seconds'] / 60:.1f} minutes on "
