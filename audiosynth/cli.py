@@ -7,10 +7,10 @@ __all__ = ['SOURCE_OPTIONS', 'GAN_ONLY', 'BASIS_OPTIONS', 'TRAIN_OPTIONS', 'EXAM
            'RUNS', 'PATHS', 'NO_MEMORY', 'RESUMED', 'hushed', 'quiet_tensorflow', 'prepare_command', 'check_command',
            'learn', 'train_command', 'runs_command', 'study_command', 'write_sounds', 'generate_command', 'play',
            'babble_command', 'bases_command', 'noise_grid', 'robustness_command', 'evaluate_command', 'listen_command',
-           'answers_command', 'export_command', 'verb', 'positional', 'option', 'flag', 'Renamed', 'renamed', 'seed',
-           'checkpoint', 'folder_options', 'corpus_options', 'data_verbs', 'model_options', 'run_options',
-           'training_verbs', 'generate_verb', 'babble_verbs', 'robustness_verb', 'evaluate_verb', 'listening_verbs',
-           'export_verbs', 'Parser', 'with_home', 'parser', 'with_config', 'stopped', 'main', 'fail']
+           'answers_command', 'export_command', 'play_command', 'verb', 'positional', 'option', 'flag', 'Renamed',
+           'renamed', 'seed', 'checkpoint', 'folder_options', 'corpus_options', 'data_verbs', 'model_options',
+           'run_options', 'training_verbs', 'generate_verb', 'babble_verbs', 'robustness_verb', 'evaluate_verb',
+           'listening_verbs', 'export_verbs', 'Parser', 'with_home', 'parser', 'with_config', 'stopped', 'main', 'fail']
 
 # %% ../nbs/cli.ipynb #fafc5d71
 import argparse
@@ -389,6 +389,17 @@ def export_command(args):
     for path in export_model(model_at(args.run, args.step), args.out, args.format):
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
+# %% ../nbs/cli.ipynb #cliPlay0
+def play_command(args):
+    "Make a web page that plays a model: pads, a sequencer, sliders."
+    quiet_tensorflow()
+    from audiosynth.generation.play import play_page
+    from audiosynth.training.runs import model_at
+
+    out = play_page(model_at(args.run, args.step), args.out)
+    print(f"serve it: python -m http.server --directory {shlex.quote(str(out))} 8000")
+    print("and open http://localhost:8000")
+
 # %% ../nbs/cli.ipynb #13707799
 EXAMPLES = {  # verb: command lines for its help
     "prepare": (
@@ -745,17 +756,25 @@ def listening_verbs(verbs):
 # %% ../nbs/cli.ipynb #cliExp01
 EXAMPLES |= {
     "export": ("export runs/digit --out digit.onnx",),
+    "play": ("play runs/digit --out page",),
 }
 
 
 def export_verbs(verbs):
-    "`export`."
+    "`export` and `play`."
     verb(
         verbs,
         export_command,
         run=positional("a run, or a trained model"),
         format=option("onnx, litert or keras", "onnx"),
         out=option("file of the network; FILE.json is written beside it", required=True),
+        step=checkpoint(),
+    )
+    verb(
+        verbs,
+        play_command,
+        run=positional("folder of a run or of a model"),
+        out=option("folder; a page that is there is replaced", required=True),
         step=checkpoint(),
     )
 
