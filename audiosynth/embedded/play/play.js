@@ -3,10 +3,11 @@
 
 const $ = (id) => document.getElementById(id);
 const KEYS = "1234567890", STEPS = 16, WAY = 8, QUIET = "·";
+const AHEAD = 0.05; // seconds by which a step is handed over before its time
 const worker = new Worker("worker.js");
 const waiting = new Map();
 let sounds = new Map(), model, context, rate, pads = [], chosen = 0, last = null, sent = 0;
-let voice, goal, steps = Array(STEPS).fill(null), beat = -1, timer = 0, strolling = 0;
+let voice, goal, steps = Array(STEPS).fill(null), beat = -1, beatAt = 0, timer = 0, strolling = 0;
 
 // ---- latents
 
@@ -72,9 +73,14 @@ async function prepare() {
   for (let pad = 0; pad < pads.length && mine === sounds; pad++) await soundOf(pad);
 }
 
-async function play(pad, when = 0) {
+function listen() {
+  // A browser lets a page be heard only after a key or a click.
   context ??= new AudioContext();
   if (context.state === "suspended") context.resume();
+}
+
+async function play(pad, when = 0) {
+  listen();
   const sound = await soundOf(pad);
   if (sound.failed) return say(sound.failed);
   const buffer = context.createBuffer(1, sound.wave.length, rate);
@@ -145,9 +151,10 @@ function showSteps() {
 
 function tick() {
   beat = (beat + 1) % STEPS;
-  if (steps[beat] !== null) play(steps[beat]);
+  if (steps[beat] !== null) play(steps[beat], beatAt);
   showSteps();
-  timer = setTimeout(tick, 30000 / $("tempo").value); // a step is half a beat
+  beatAt += 30 / $("tempo").value; // half a beat; the clock of the sound is steadier than a timer
+  timer = setTimeout(tick, 1000 * (beatAt - context.currentTime - AHEAD));
 }
 
 function toggleRun() {
@@ -157,8 +164,10 @@ function toggleRun() {
   beat = -1;
   $("run").textContent = start ? "Stop" : "Start";
   $("run").setAttribute("aria-pressed", start);
-  if (start) tick();
-  else showSteps();
+  if (!start) return showSteps();
+  listen();
+  beatAt = context.currentTime + AHEAD;
+  tick();
 }
 
 async function stroll() {
