@@ -33,7 +33,10 @@ def with_plain_layers(
 
     def twin(layer):
         kind = getattr(keras.layers, type(layer).__name__, type(layer))
-        return kind.from_config(layer.get_config())
+        config = layer.get_config()
+        if not isinstance(layer, keras.layers.InputLayer):
+            config["dtype"] = "float32"  # whatever precision it was trained in
+        return kind.from_config(config)
 
     made = keras.models.clone_model(network, clone_function=twin)
     made.set_weights(network.get_weights())

@@ -13,7 +13,7 @@ from audiosynth.data.sources import load_clips
 from audiosynth.gan.experiment import build_generator, resolve
 from audiosynth.gan.rows import select_row
 from audiosynth.gan.trained_model import TrainedModel
-from audiosynth.generation.export import decoder_settings, export_model
+from audiosynth.generation.export import decoder_settings, export_model, with_plain_layers
 from audiosynth.generation.exported import (
     ExportedModel,
     decode,
@@ -21,6 +21,7 @@ from audiosynth.generation.exported import (
     griffin_lim,
     magnitude,
 )
+from audiosynth.representations.magnitude import MelLogMagnitude
 from audiosynth.representations.phase_reconstruction import _pghi_batch
 from audiosynth.representations.phase_reconstruction import griffin_lim as griffin_lim_of_package
 from audiosynth.representations.registry import REPRESENTATIONS
@@ -34,6 +35,8 @@ NETWORKS = {  # one row for every network of the book, with every condition that
     "wave_rwd": ("label",),
 }
 CASES = [(row, condition) for row, conditions in NETWORKS.items() for condition in conditions]
+# Untrained, GAN-TTS makes much of single precision: Keras itself is 5e-5 from double precision.
+TOLERANCE = {"wave_rwd": 2e-4}
 SAMPLES, STATES, LABELS = 2**12, 128, ["low", "high"]
 
 
@@ -97,8 +100,20 @@ def test_the_exported_network_computes_the_same(model, format, tmp_path):
         wanted = model.generator(values, training=False).numpy()
         other = model.generator([values[0][::-1] * -1, *values[1:]], training=False).numpy()
         error = np.abs(found - wanted).max()
-        assert found.shape == wanted.shape and error < 1e-5 * max(1, np.abs(wanted).max())
+        assert found.shape == wanted.shape
+        assert error < TOLERANCE.get(model.metadata["row"], 1e-5)
         assert error < 0.01 * np.abs(other - wanted).max()  # another latent is another sound
+
+
+def test_a_network_trained_in_mixed_precision_is_exported_in_single():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = build_generator(select_row("digit", width=2), MelLogMagnitude(), labels=2)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    made = with_plain_layers(network)
+    assert {layer.compute_dtype for layer in made.layers if layer.weights} == {"float32"}
+    assert all(map(np.array_equal, made.get_weights(), network.get_weights()))
 
 
 def test_what_is_not_there_or_not_known_is_one_line(tmp_path):
