@@ -12,9 +12,9 @@ parser.read(here / "settings.ini", encoding="utf-8")
 settings = parser["DEFAULT"]
 first, last = settings["min_python"], settings["max_python"]
 minors = range(int(first.split(".")[1]), int(last.split(".")[1]) + 1)
-names = ("book", "scores", "recognise", "dev", "gpu")
+names = ("book", "scores", "recognise", "export", "dev", "gpu")
 extras = {name: settings[f"{name}_requirements"].split() for name in names}
-extras["all"] = extras["book"] + extras["scores"] + extras["recognise"]
+extras["all"] = extras["book"] + extras["scores"] + extras["recognise"] + extras["export"]
 extras["dev"] += extras["all"]
 extras["robustness"] = extras["scores"]  # its name in 0.1.0
 

@@ -7,10 +7,11 @@ __all__ = ['SOURCE_OPTIONS', 'GAN_ONLY', 'BASIS_OPTIONS', 'TRAIN_OPTIONS', 'EXAM
            'RUNS', 'PATHS', 'NO_MEMORY', 'RESUMED', 'hushed', 'quiet_tensorflow', 'prepare_command', 'check_command',
            'learn', 'train_command', 'runs_command', 'study_command', 'write_sounds', 'models_command', 'beside',
            'generate_command', 'play', 'babble_command', 'bases_command', 'noise_grid', 'robustness_command',
-           'evaluate_command', 'listen_command', 'answers_command', 'verb', 'positional', 'option', 'flag', 'Renamed',
-           'renamed', 'seed', 'checkpoint', 'folder_options', 'corpus_options', 'data_verbs', 'model_options',
-           'run_options', 'training_verbs', 'generate_verb', 'babble_verbs', 'robustness_verb', 'evaluate_verb',
-           'listening_verbs', 'Parser', 'with_home', 'parser', 'with_config', 'stopped', 'main', 'fail']
+           'evaluate_command', 'listen_command', 'answers_command', 'export_command', 'play_command', 'verb',
+           'positional', 'option', 'flag', 'Renamed', 'renamed', 'seed', 'checkpoint', 'folder_options',
+           'corpus_options', 'data_verbs', 'model_options', 'run_options', 'training_verbs', 'generate_verb',
+           'babble_verbs', 'robustness_verb', 'evaluate_verb', 'listening_verbs', 'export_verbs', 'Parser', 'with_home',
+           'parser', 'with_config', 'stopped', 'main', 'fail']
 
 # %% ../nbs/cli.ipynb #fafc5d71
 import argparse
@@ -399,6 +400,27 @@ def answers_command(args):
     print(report(analyse_answers(args.folder, args.key, args.out)))
     print(f"open {Path(args.out or Path(args.key).parent) / 'analysis.png'}")
 
+# %% ../nbs/cli.ipynb #cliExp00
+def export_command(args):
+    "Write a model for other programs: ONNX, LiteRT or Keras, and a JSON file for decoding."
+    quiet_tensorflow()
+    from audiosynth.generation.export import export_model
+    from audiosynth.training.runs import model_at
+
+    for path in export_model(model_at(args.run, args.step), args.out, args.format):
+        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+# %% ../nbs/cli.ipynb #cliPlay0
+def play_command(args):
+    "Make a web page that plays a model: pads, a sequencer, sliders."
+    quiet_tensorflow()
+    from audiosynth.generation.play import play_page
+    from audiosynth.training.runs import model_at
+
+    out = play_page(model_at(args.run, args.step), args.out)
+    print(f"serve it: python -m http.server --directory {shlex.quote(str(out))} 8000")
+    print("and open http://localhost:8000")
+
 # %% ../nbs/cli.ipynb #13707799
 EXAMPLES = {  # verb: command lines for its help
     "prepare": (
@@ -759,6 +781,31 @@ def listening_verbs(verbs):
         out=option("folder (default: that of the key)"),
     )
 
+# %% ../nbs/cli.ipynb #cliExp01
+EXAMPLES |= {
+    "export": ("export runs/digit --out digit.onnx",),
+    "play": ("play runs/digit --out page",),
+}
+
+
+def export_verbs(verbs):
+    "`export` and `play`."
+    verb(
+        verbs,
+        export_command,
+        run=positional("a run, or a trained model"),
+        format=option("onnx, litert or keras", "onnx"),
+        out=option("file of the network; FILE.json is written beside it", required=True),
+        step=checkpoint(),
+    )
+    verb(
+        verbs,
+        play_command,
+        run=positional("folder of a run or of a model"),
+        out=option("folder; a page that is there is replaced", required=True),
+        step=checkpoint(),
+    )
+
 # %% ../nbs/cli.ipynb #feb14bf8
 class Parser(argparse.ArgumentParser):
     "A parser whose errors are one line, as all others."
@@ -799,6 +846,7 @@ def parser():
     robustness_verb(verbs)
     evaluate_verb(verbs)
     listening_verbs(verbs)
+    export_verbs(verbs)
     return top
 
 # %% ../nbs/cli.ipynb #33b5fa56

@@ -20,6 +20,8 @@ EXTRAS = {  # top-level module: the extra that installs it
     "ipywidgets": "book",
     "IPython": "book",
     "pocketsphinx": "recognise",
+    "onnx": "export",
+    "tf2onnx": "export",
 }
 
 
@@ -29,6 +31,7 @@ class MissingExtra(InputError):
 # %% ../../nbs/data/22_extras.ipynb #6c70708e
 def required(
     name,  # of a module of `EXTRAS`, or inside one
+    extra=None,  # to name, where several bring the package; None: that of `EXTRAS`
 ):  # the module
     "Import a module. `MissingExtra` if its package is not installed."
     package = name.split(".")[0]
@@ -38,7 +41,7 @@ def required(
         if error.name != package:  # it is there, and damaged
             raise
         raise MissingExtra(
-            f"{package} is not installed; pip install 'audiosynth[{EXTRAS[package]}]'"
+            f"{package} is not installed; pip install 'audiosynth[{extra or EXTRAS[package]}]'"
         ) from error
 
 # %% ../../nbs/data/22_extras.ipynb #46de3027

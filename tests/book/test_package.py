@@ -18,7 +18,7 @@ pytest.importorskip("setuptools")
 SETTINGS = configparser.ConfigParser(delimiters=["="])
 SETTINGS.read(ROOT / "settings.ini", encoding="utf-8")
 SETTINGS = SETTINGS["DEFAULT"]
-EXTRAS = ("book", "scores", "recognise", "dev", "gpu")
+EXTRAS = ("book", "scores", "recognise", "export", "dev", "gpu")
 TOP = [
     "settings.ini",
     "setup.py",
@@ -96,14 +96,14 @@ def test_settings_are_the_single_place(built):
     )
     lines = [line.partition(": ") for line in meta.splitlines()]
     extras = {value for key, _, value in lines if key == "Provides-Extra"}
-    assert extras == {"book", "scores", "recognise", "dev", "gpu", "all", "robustness"}
+    assert extras == {*EXTRAS, "all", "robustness"}
     needed = [value for key, _, value in lines if key == "Requires-Dist"]
     core = [value for value in needed if "extra ==" not in value]
     assert len(core) == len(SETTINGS["requirements"].split())
     counts = {name: sum(f'extra == "{name}"' in value for value in needed) for name in extras}
     wanted = {name: set(SETTINGS[f"{name}_requirements"].split()) for name in EXTRAS}
     wanted["robustness"] = wanted["scores"]
-    wanted["all"] = wanted["book"] | wanted["scores"] | wanted["recognise"]
+    wanted["all"] = set.union(*(wanted[name] for name in EXTRAS[:4]))
     wanted["dev"] |= wanted["all"]
     assert counts == {name: len(packages) for name, packages in wanted.items()}
     assert (
@@ -119,7 +119,7 @@ def test_constraints_cover_what_is_asked_for():
     lines = [line for line in (ROOT / "constraints.txt").read_text().split() if "==" in line]
     pins = dict(line.split("==") for line in lines)
     for wanted in " ".join(
-        SETTINGS[f"{kind}requirements"] for kind in ("", "book_", "scores_", "recognise_", "dev_")
+        SETTINGS[f"{kind}requirements"] for kind in ("", *(f"{name}_" for name in EXTRAS[:5]))
     ).split():
         wanted = Requirement(wanted)
         assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)]), wanted
