@@ -124,13 +124,13 @@ def learn(args):
         f"it: audiosynth train basis_gan --basis {shlex.quote(str(args.out))} --out DIR"
     )
 
-# %% ../nbs/cli.ipynb #cliTrain
+# %% ../nbs/cli.ipynb #cliTrOpt
 TRAIN_OPTIONS = (
     "steps minutes width batch objective learning_rate condition basis save_every save_minutes "
     "step seed strategy devices jit"
 ).split()
 
-
+# %% ../nbs/cli.ipynb #cliTrain
 def train_command(args):
     "Train a row of the study, or learn a basis. Without a row: one for these clips and machine."
     quiet_tensorflow()
@@ -552,7 +552,7 @@ def data_verbs(verbs):
     )
     verb(verbs, check_command, data=positional(PREPARED))
 
-# %% ../nbs/cli.ipynb #verbs001
+# %% ../nbs/cli.ipynb #cliRowHp
 ROW_HELP = (
     "wave, log_mag, mag_phase, mag_if, stft, stft_mag, stft_wave, wave_mag, wave_rwd, mel_log_mag, "
     "mel_stft or digit (default: what suits the data and this machine); conditioned on notes or on "
@@ -560,6 +560,8 @@ ROW_HELP = (
     "mel_midi; to learn a basis: basis_plain, basis_classifier, basis_critic or basis_perceptual; "
     "in one: basis_gan"
 )
+
+# %% ../nbs/cli.ipynb #verbs001
 STRATEGY_HELP = (
     "mirrored: all accelerators of this machine; workers: the machines of TF_CONFIG, this command "
     "on each (default: none)"

@@ -181,24 +181,32 @@ class Progress(keras.callbacks.Callback):
             self.bar.set_postfix_str("compiling")
             Thread(target=self._tick, daemon=True).start()
 
-    def _tick(self):
-        while not self.updating.wait(1):
-            if self.minutes:
-                self.bar.n = min(self.checkpointer.seconds, self.bar.total)
-            self.bar.refresh()
+# %% ../../nbs/training/05_callbacks.ipynb #progtick
+@patch
+def _tick(self: Progress):
+    while not self.updating.wait(1):
+        if self.minutes:
+            self.bar.n = min(self.checkpointer.seconds, self.bar.total)
+        self.bar.refresh()
 
-    def close(self):
-        "End its line."
-        self.updating.set()
-        if self.bar is not None:
-            self.bar.close()
 
-    def on_train_begin(self, logs=None):
-        if self.bar is None:
-            self.open()
+@patch
+def close(self: Progress):
+    "End its line."
+    self.updating.set()
+    if self.bar is not None:
+        self.bar.close()
 
-    def on_train_end(self, logs=None):
-        self.close()
+
+@patch
+def on_train_begin(self: Progress, logs=None):
+    if self.bar is None:
+        self.open()
+
+
+@patch
+def on_train_end(self: Progress, logs=None):
+    self.close()
 
 # %% ../../nbs/training/05_callbacks.ipynb #7cd59017
 @patch
@@ -251,7 +259,7 @@ def advice(
         f"a model that trains here in half an hour: {choose}"
     )
 
-
+# %% ../../nbs/training/05_callbacks.ipynb #progadvi
 @patch
 def _advise(self: Progress, step, seconds):
     "Say once, after the second update, if the row is too slow here."
