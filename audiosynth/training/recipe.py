@@ -139,6 +139,9 @@ def condition_for(
 # %% ../../nbs/training/13_recipe.ipynb #c2a3f43a
 def choose(
     facts,  # `Facts`
+    *,
+    steps=None,  # updates, if the user says how many
+    minutes=None,  # or how long the user wants to train
 ):  # a `Recipe`
     "The recipe for a dataset and a machine. `InputError` if the clips' length does not fit."
     frame, hop = frame_of(facts.rate), hop_of(facts.samples, facts.rate)
@@ -150,15 +153,17 @@ def choose(
         options=FINE_IN_TIME | dict(frame=frame, hop=hop, mels=mels),
         augmentation=(min(shift, frames // 8), bins),
     )
-    minutes = minutes_on(facts.processors)
+    usual = minutes_on(facts.processors)
     cores = f"{facts.processors} processor" + "s" * (facts.processors > 1)
+    length = f"{usual:.0f} minutes on {cores} if neither --minutes nor --steps says otherwise"
+    if steps or minutes:
+        length = f"{steps:,} updates" if steps else f"{minutes:g} minutes on {cores}"
     why = (
         f"{facts.clips:,} training clips of {facts.samples / facts.rate:.2f} s at {facts.rate} Hz: "
         f"{ROW}, mel spectrograms of {frames} frames × {mels} bands, conditioned on {what}\n"
-        f"{minutes:.0f} minutes on {cores} if neither --minutes nor --steps says otherwise; "
-        "Ctrl-C ends it at any time, and the same command goes on"
+        f"{length}; Ctrl-C ends it at any time, and the same command goes on"
     )
-    return Recipe(ROW, changes, minutes, why)
+    return Recipe(ROW, changes, minutes or usual, why)
 
 # %% ../../nbs/training/13_recipe.ipynb #671887d6
 def fields_of(

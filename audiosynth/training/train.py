@@ -59,11 +59,12 @@ def recipe_for(
     clips,  # its data, `Clips`
     *,
     say,  # takes messages
+    **length,  # steps or minutes
 ):  # the name of a row, and the fields that differ in it
     "The row of a run that goes on or, where there is none, the recipe; says why."
     metadata = run.metadata
     if metadata is None:
-        recipe = choose(facts_of(clips))
+        recipe = choose(facts_of(clips), **length)
         for line in recipe.why.splitlines():
             say(line)
         return recipe.row, recipe.changes
@@ -166,7 +167,7 @@ def train(
     changes = dict(objective=objective, width=width, batch=batch, learning_rate=learning_rate)
     changes |= dict(condition=condition)
     if row is None:
-        row, chosen = recipe_for(run, clips, say=say)
+        row, chosen = recipe_for(run, clips, steps=steps, minutes=minutes, say=say)
         changes = chosen | {name: value for name, value in changes.items() if value is not None}
     changes |= recipe_of(run, row)
     experiment = resolve(row, clips, seed=seed, **changes)

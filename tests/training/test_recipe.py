@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from audiosynth.data.files import InputError
 from audiosynth.data.sources import load_clips
@@ -39,6 +40,7 @@ def test_recordings_without_labels_are_trained_in_clusters(unlabelled, tmp_path)
     said = []
     train(data=unlabelled, out=tmp_path / "run", steps=1, say=said.append, **SIZE)
     assert "7 clusters of similar clips (without labels)" in said[0]
+    assert said[1].startswith("1 updates; Ctrl-C")
     assert {path: path.read_bytes() for path in unlabelled.iterdir()} == before
     first = (tmp_path / "run" / FILE).read_bytes()
     train(data=unlabelled, out=tmp_path / "run", steps=2, **SIZE)
@@ -98,6 +100,13 @@ def test_the_condition_follows_the_clips(facts, condition, why):
     assert recipe.changes["condition"] == condition and why in recipe.why
 
 
+def test_the_length_is_the_users_or_half_an_hour_on_two_cores():
+    facts = Facts(16000, 16384, 480, 10)
+    assert choose(facts).why.splitlines()[1].startswith("30 minutes on 2 processors if neither")
+    assert choose(facts, minutes=2.5).why.splitlines()[1].startswith("2.5 minutes on 2 processors;")
+    assert choose(facts, steps=2000).why.splitlines()[1].startswith("2,000 updates;")
+
+
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 32000, 44100, 48000])
 @pytest.mark.parametrize("seconds", [0.25, 0.5, 1, 2, 4])
 def test_the_length_that_a_refusal_names_fits(rate, seconds):
@@ -107,3 +116,14 @@ def test_the_length_that_a_refusal_names_fits(rate, seconds):
     samples = int(str(refused.value).split()[-1])
     options = choose(Facts(rate, samples, 1000)).changes["options"]
     assert samples % (16 * options["hop"]) == 0 and options["mels"] % 16 == 0
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is an accelerator")
+def test_a_row_that_is_too_slow_here_names_the_command_that_is_not(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("audiosynth.training.callbacks.SLOW_S", 0.0)
+    train("wave", "digits", tmp_path / "wave", steps=4, width=2, batch=2)
+    said = capsys.readouterr().err
+    assert said.count("hours without an accelerator") == 1 and "4 updates take about" in said
+    assert "audiosynth train --data digits --out NEW_FOLDER" in said
+    train("digit", "digits", tmp_path / "digit", steps=3, width=2, batch=2)
+    assert "accelerator" not in capsys.readouterr().err
