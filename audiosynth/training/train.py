@@ -406,6 +406,8 @@ def fit_run(
             f"{run.folder}: another worker is gone; what was kept is whole: give every worker the "
             "same command again"
         ) from error
+    finally:
+        _close(watchers)
 
 # %% ../../nbs/training/06_train.ipynb #99b73913
 def _close(watchers):
