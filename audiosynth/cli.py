@@ -125,32 +125,36 @@ def learn(args):
         f"it: audiosynth train basis_gan --basis {shlex.quote(str(args.out))} --out DIR"
     )
 
-# %% ../nbs/cli.ipynb #cliTrain
+# %% ../nbs/cli.ipynb #cliTrOpt
 TRAIN_OPTIONS = (
     "steps minutes size width batch objective learning_rate condition basis save_every "
     "save_minutes step seed strategy devices jit"
 ).split()
 
-# %% ../nbs/cli.ipynb #041a7cd1
+# %% ../nbs/cli.ipynb #cliTrain
 def train_command(args):
-    "Train a row of the study, or learn a basis."
+    "Train a row of the study, or learn a basis. Without a row: one for these clips and machine."
     quiet_tensorflow()
     from audiosynth.data.files import look_up
     from audiosynth.gan.rows import CONDITIONAL, IN_A_BASIS, ROWS
     from audiosynth.training.learn_basis import BASES
     from audiosynth.training.options import options_callback
+    from audiosynth.training.recipe import minutes_on
     from audiosynth.training.train import train
 
-    if look_up(args.row, ROWS | CONDITIONAL | IN_A_BASIS | BASES, "row") in BASES:
+    named = args.row is not None
+    if named and look_up(args.row, ROWS | CONDITIONAL | IN_A_BASIS | BASES, "row") in BASES:
         return learn(args)
     if args.filters or args.frozen_encoder:
         raise InputError(
-            f"--filters and --frozen-encoder: for {', '.join(BASES)}, not for {args.row}"
+            f"--filters and --frozen-encoder: for {', '.join(BASES)}, not for {args.row or 'GANs'}"
         )
+    if not named and args.steps is None and args.minutes is None:
+        args.minutes = minutes_on()
     options = {name: getattr(args, name) for name in TRAIN_OPTIONS}
     kept = options | {"data": args.data, "mixed_precision": args.mixed_precision, "step": None}
     if args.strategy != "workers":  # each of them has its own command
-        options["callbacks"] = [options_callback(args.out, kept)]
+        options["callbacks"] = [options_callback(args.out, kept, named=named)]
     options["size"] = args.size or "auto"
     model = train(args.row, args.data, args.out, mixed=args.mixed_precision, **options)
     print(model)
@@ -430,6 +434,7 @@ EXAMPLES = {  # verb: command lines for its help
     ),
     "check": ("check data/mine",),
     "train": (
+        "train --data data/mine --out runs/mine",
         "train digit --out runs/digit --minutes 10",
         "train wave --data data/mine --out runs/mine --width 8 --steps 20000",
         "train digit --config runs/digit/options.toml --seed 1 --out runs/again",
@@ -591,13 +596,16 @@ def data_verbs(verbs):
     )
     verb(verbs, check_command, data=positional(PREPARED))
 
-# %% ../nbs/cli.ipynb #verbs001
+# %% ../nbs/cli.ipynb #cliRowHp
 ROW_HELP = (
     "wave, log_mag, mag_phase, mag_if, stft, stft_mag, stft_wave, wave_mag, wave_rwd, mel_log_mag, "
-    "mel_stft, mdct or digit; conditioned on notes or on the clip before: wave_mag_midi, "
-    "wave_mag_previous, stft_mag_midi, stft_mag_previous or mel_midi; to learn a basis: "
-    "basis_plain, basis_classifier, basis_critic or basis_perceptual; in one: basis_gan"
+    "mel_stft, mdct or digit (default: what suits data and machine); conditioned on notes or on "
+    "the clip before: wave_mag_midi, wave_mag_previous, stft_mag_midi, stft_mag_previous or "
+    "mel_midi; to learn a basis: basis_plain, basis_classifier, basis_critic or basis_perceptual; "
+    "in one: basis_gan"
 )
+
+# %% ../nbs/cli.ipynb #verbs001
 STRATEGY_HELP = (
     "mirrored: all accelerators of this machine; workers: the machines of TF_CONFIG, this command "
     "on each (default: none)"
@@ -616,7 +624,7 @@ def model_options():
         ),
         batch=option("clips in one update of a network (default: the row's)", type=int),
         condition=option(
-            "the generator's condition: none, label, midi or previous (default: the row's)"
+            "the generator's condition: none, label, cluster, midi or previous (default: the row's)"
         ),
         objective=option("adversarial loss, wgan_gp or r1 (default: the row's)"),
         game=renamed("--objective"),
@@ -652,7 +660,7 @@ def training_verbs(verbs):
     verb(
         verbs,
         train_command,
-        row=positional(ROW_HELP),
+        row=positional(ROW_HELP) | dict(nargs="?"),
         data=option(PREPARED, "digits"),
         out=option("the run's folder; a run that is there goes on", required=True),
         config=option("options from a TOML file, as a run's options.toml", metavar="FILE"),
@@ -889,9 +897,11 @@ RESUMED = (prepare_command, train_command, study_command, robustness_command)
 
 def stopped(
     command,  # the function of the verb, or None
+    words=(),  # of the command line
 ):  # one line
     "What to say after Ctrl-C."
-    return "stopped" + ("; the same command goes on from here" if command in RESUMED else "")
+    again = shlex.join(["audiosynth", *words])
+    return "stopped" + (f"; to go on from here: {again}" if command in RESUMED else "")
 
 # %% ../nbs/cli.ipynb #4b716e97
 def main(
@@ -901,17 +911,16 @@ def main(
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # letters that this terminal does not have
-    args = None
+    args, words = None, list(sys.argv[1:] if argv is None else argv)
     try:
-        words = with_config(list(sys.argv[1:] if argv is None else argv))
-        args = with_home(parser().parse_args(words))
+        args = with_home(parser().parse_args(with_config(words)))
         args.command(args)
     except InputError as error:
         fail(error)
     except OSError as error:
         fail(_of_system(error, getattr(args, "out", None)))
     except KeyboardInterrupt:
-        fail(stopped(getattr(args, "command", None)), 130)
+        fail(stopped(getattr(args, "command", None), words), 130)
     except Exception as error:
         if not isinstance(error, MemoryError) and type(error).__name__ not in NO_MEMORY:
             raise

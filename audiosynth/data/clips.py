@@ -8,6 +8,7 @@ __all__ = ['SPLITS', 'INDEX', 'KEYS', 'MANIFEST', 'pcm16', 'read_manifest', 'Cli
 # %% ../../nbs/data/01_clips.ipynb #c6d04337
 import os
 from collections.abc import Iterator
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from textwrap import shorten
@@ -227,6 +228,28 @@ def _checked(
             f"clips from 0 to {len(self) - 1}"
         )
     return indices
+
+# %% ../../nbs/data/01_clips.ipynb #85d6d886
+@patch
+def relabelled(self: Clips, label: ArrayLike, labels: list[str]) -> Clips:
+    """The same clips with other labels; the folder is left as it is.
+
+    Args:
+        label: (n,) integers, one for each clip: indices into `labels`, −1 for none.
+        labels: names.
+
+    Returns:
+        A `Clips` of the same folder.
+
+    Raises:
+        ValueError: `label` does not fit the clips or the names.
+    """
+    found = copy(self)
+    found.label, found.labels = np.asarray(label, "int64"), list(labels)
+    if found.label.shape != self.label.shape:
+        raise ValueError(f"{found.label.shape} labels for {len(self)} clips")
+    found._check_index()
+    return found
 
 # %% ../../nbs/data/01_clips.ipynb #49c93b64
 @patch

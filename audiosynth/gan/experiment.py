@@ -19,6 +19,7 @@ from fastcore.basics import patch
 from ..data.clips import KEYS, Clips
 from ..data.files import InputError
 from .batches import dataset
+from .clusters import clustered, save_clusters
 from .conditions import example_conditions, half_length
 from .model import GAN, Critic
 from .rows import IN_A_BASIS, Row, select_row
@@ -41,7 +42,7 @@ class Experiment:
 
     name: str  # of the row
     row: Row
-    clips: Clips
+    clips: Clips  # `fit` labels them, if the condition is their cluster
     seed: int = 0
     representation: Representation = None  # what the generator emits; `fit` sets it
     critic_representations: tuple = ()  # of each critic's input; `fit` sets them
@@ -171,7 +172,9 @@ def fit(
     folder=None,  # of a run that may hold the statistics already
     basis=None,  # a `LearnedBasis`, for a row that learns in one
 ):  # the experiment itself
-    "Fit the representations to the training split, or read them from a run's folder."
+    "Fit representations and clusters to the training split, or read them from a run's folder."
+    if self.row.condition == "cluster":
+        self.clips = clustered(self.clips, folder, seed=self.seed)
     if folder and (Path(folder) / FILE).exists():
         self.representation = load_representation(folder)
         self._check_basis(folder, basis)
@@ -340,12 +343,24 @@ def metadata(
     data,  # the name of the dataset, as the user gave it
 ):  # a dict for JSON
     "What `experiment.json` says."
+    counts = {"label_counts": self.label_counts} if self.row.condition == "cluster" else {}
     return {
         **describe(self.name, self.row, self.clips, data, self.seed),
         "labels": self.labels,
+        **counts,
         "condition": self.row.clip_condition,
         "states": self.states,
     }
+
+
+@patch
+def keep_clusters(
+    self: Experiment,
+    folder,  # of a run
+):
+    "Keep the clusters in a run's folder, if the row is conditioned on them."
+    if self.row.condition == "cluster":
+        save_clusters(self.clips, folder)
 
 # %% ../../nbs/gan/07_experiment.ipynb #4838a09c
 def describe(

@@ -43,7 +43,7 @@ class Row:
     options: dict = field(default_factory=dict)  # of the representation
     objective: str = "wgan_gp"  # a name in `OBJECTIVES`
     penalty_weight: float = None  # None: the objective's
-    condition: str = ""  # of the generator: label, midi, previous, or nothing
+    condition: str = ""  # of the generator: label, cluster, midi, previous, or nothing
     width: int = WIDTH  # channels of the thinnest layer
     latent: int = LATENT  # random numbers behind a clip
     batch: int = 64  # clips in one update of a network
@@ -62,8 +62,8 @@ class Row:
 
     @property
     def labels(self):
-        "Is the generator conditioned on a label?"
-        return self.condition == "label"
+        "Is the generator conditioned on a label, the dataset's or that of a cluster?"
+        return self.condition in ("label", "cluster")
 
     @property
     def clip_condition(self):
@@ -138,7 +138,7 @@ ROWS |= {
 }
 
 # %% ../../nbs/gan/05_rows.ipynb #48e4bf8c
-CONDITIONS = ("none", "label", "midi", "previous")
+CONDITIONS = ("none", "label", "cluster", "midi", "previous")
 CONDITIONAL = {
     f"{name}_{condition}": replace(ROWS[name], condition=condition, batch=32)
     for name in ("wave_mag", "stft_mag")
@@ -226,7 +226,8 @@ def condition_fields(
             f"{max(windows)} samples from anywhere in the clip, and could not tell whether they go "
             "with a condition of the whole clip; choose another row"
         )
-    return dict(condition=condition) | ({} if condition in ("", "label") else {"augmentation": ()})
+    shifted = condition in ("", "label", "cluster")
+    return dict(condition=condition) | ({} if shifted else {"augmentation": ()})
 
 # %% ../../nbs/gan/05_rows.ipynb #b9505cac
 FIELDS_0_1 = {

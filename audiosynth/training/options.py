@@ -12,6 +12,8 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from tqdm import tqdm
+
 from ..data.files import InputError, look_up, write_text
 
 # %% ../../nbs/training/11_options.ipynb #620d9d8c
@@ -90,7 +92,8 @@ def options_callback(
     out: str | Path,  # the run's folder
     options: Mapping,  # {name: value}; None: as the row has it
     *,
-    say=print,  # takes lines
+    named=True,  # did the command name the row?
+    say=tqdm.write,  # takes lines; this one goes around a progress bar
 ):  # a Keras callback
     "When a training starts, print its options and keep them in the run's folder."
     from keras.callbacks import LambdaCallback  # here: to read a file needs no TensorFlow
@@ -105,7 +108,8 @@ def options_callback(
         if now.get("minutes") is None:
             now["steps"] = int(value_of(callback.model.total))
         text = toml({k: value for k, value in now.items() if value is not False and value != ""})
-        write_text(run.folder / FILE, f"# audiosynth train {row} --config {FILE}\n{text}")
+        again = f"audiosynth train {row} --config {FILE}".replace(f" {row}" * (not named), "", 1)
+        write_text(run.folder / FILE, f"# {again}\n{text}")
         say(f"options of {row}, kept in {run.folder / FILE}:\n{text.rstrip()}")
 
     callback = LambdaCallback(on_train_begin=keep)

@@ -33,6 +33,7 @@ from audiosynth.data.files import (
     write_text,
 )
 from ..data.work_folder import locked
+from ..gan.clusters import FILE as CLUSTERS
 from ..gan.experiment import CRITICS, build_generator
 from ..gan.model import GAN
 from ..gan.randomness import value_of
@@ -218,8 +219,8 @@ def _is_begun(folder):
         return False
     top = {path.name for path in folder.iterdir() if path.name[:1] != "."}
     files = [path for path in folder.rglob("*") if not path.is_dir() and path.name[:1] != "."]
-    begun = top <= {"checkpoints", "sounds", CRITICS, FILE}
-    return begun and all(path.name == FILE for path in files)
+    begun = top <= {"checkpoints", "sounds", CRITICS, FILE, CLUSTERS}
+    return begun and all(path.name in (FILE, CLUSTERS) for path in files)
 
 # %% ../../nbs/training/01_runs.ipynb #939d4725
 def _flat(metadata):
@@ -257,7 +258,8 @@ def _clear(self: Run):
     for path in (self.folder / "checkpoints").glob(".step-*.npz.*"):  # of 0.1.0
         path.unlink()
     if _is_begun(self.folder):
-        (self.folder / FILE).unlink(missing_ok=True)  # of a run that never began
+        for name in (FILE, CLUSTERS):
+            (self.folder / name).unlink(missing_ok=True)  # of a run that never began
         remove_folder(self.folder / CRITICS)
 
 # %% ../../nbs/training/01_runs.ipynb #9adb0e3f

@@ -61,7 +61,8 @@ def test_ctrl_c_is_one_line(words, resumed, monkeypatch, capsys, tmp_path):
     with pytest.raises(SystemExit) as stop:
         cli.main([*words.split(), *out])
     assert stop.value.code == 130
-    then = "; the same command goes on from here" if resumed else ""
+    again = shlex.join(["audiosynth", *words.split(), *out])
+    then = f"; to go on from here: {again}" if resumed else ""
     assert capsys.readouterr().err == f"audiosynth: stopped{then}\n"
 
 
