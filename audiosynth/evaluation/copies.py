@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HOP_S', 'MOST_FRAMES', 'MELS', 'RANGE_DB', 'AT_ONCE', 'FRAMES_OFF', 'BANDS_OFF', 'NEAR', 'LATER_S', 'NOISE_DB',
-           'STRETCH', 'LEVEL', 'ALARMS', 'ENOUGH_FOUND', 'MOST_ALARMS', 'hop_of', 'pictures', 'standardised',
+           'STRETCH', 'LEVEL', 'ALARMS', 'SURE', 'ENOUGH_FOUND', 'MOST_ALARMS', 'hop_of', 'pictures', 'standardised',
            'correlations', 'halved', 'CopyDetector', 'stretched', 'planted', 'CopyPower', 'copy_power', 'tells_copies']
 
 # %% ../../nbs/evaluation/16_copies.ipynb #b95137b9
@@ -177,7 +177,8 @@ def planted(
     }
 
 # %% ../../nbs/evaluation/16_copies.ipynb #ada3946a
-ALARMS, ENOUGH_FOUND, MOST_ALARMS = 0.01, 0.9, 0.05  # aimed at; needed; allowed
+ALARMS, SURE = 0.01, 0.95  # of unheard clips, of the planted ones of each kind
+ENOUGH_FOUND, MOST_ALARMS = 0.9, 0.05  # needed; allowed
 
 
 class CopyPower(NamedTuple):
@@ -207,12 +208,16 @@ def copy_power(
 ):  # `CopyPower`
     "A threshold, the share of planted copies that it finds, and its false alarms."
     ratio, half = detector.ratios(unheard)[1], len(unheard) // 2
-    threshold = float(np.quantile(ratio[:half], ALARMS))
-    found = {
-        kind: share_of(detector.ratios(waves)[1] < threshold)
+    of_kind = {
+        kind: detector.ratios(waves)[1]
         for kind, waves in planted(copies, rate=detector.rate).items()
     }
-    return CopyPower(threshold, found, share_of(ratio[half:] < threshold))
+    n = len(copies) // 2
+    low = float(np.quantile(ratio[:half], ALARMS))
+    high = max(float(np.quantile(found[:n], SURE)) for found in of_kind.values())
+    threshold = np.sqrt(low * min(low, high))
+    found = {kind: share_of(each[n:] < threshold) for kind, each in of_kind.items()}
+    return CopyPower(float(threshold), found, share_of(ratio[half:] < threshold))
 
 
 def tells_copies(

@@ -133,7 +133,7 @@ def sounds_of_run(
 
 # %% ../../nbs/evaluation/06_evaluate.ipynb #40147c81
 MOST_REAL, MOST_TEST = 5000, 2000  # training clips to compare with, test clips to score
-PLANTED, UNHEARD = 80, 300  # clips that say how many copies would be found
+PLANTED, UNHEARD = 120, 300  # clips that say how many copies would be found
 
 # %% ../../nbs/evaluation/06_evaluate.ipynb #433df49b
 @dataclass(eq=False)
