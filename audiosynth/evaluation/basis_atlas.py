@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ORDERS', 'ORDER_LABELS', 'MOMENTS', 'IMAGES', 'PLAYED', 'plot_filters', 'plot_scales', 'plot_code',
-           'measured_gain_db', 'stft_gain_db', 'si_sdr_db', 'reconstruction', 'restored', 'note_precision', 'atlas',
-           'measured', 'report']
+           'measured_gain_db', 'stft_gain_db', 'random_basis', 'si_sdr_db', 'reconstruction', 'restored',
+           'note_precision', 'atlas', 'measured', 'report']
 
 # %% ../../nbs/evaluation/11_basis_atlas.ipynb #81f20ac0
 import html
@@ -34,7 +34,7 @@ from audiosynth.representations.filterbank import (
     noise_gain_db,
     responses,
 )
-from ..representations.learned_basis import analysed
+from ..representations.learned_basis import LearnedBasis, analysed, basis_of
 from ..representations.registry import load_basis
 from ..robustness.noise import noise_at_snr
 from ..training.basis_model import BasisModel, held_out, notes_of
@@ -165,12 +165,27 @@ def stft_gain_db(
     waves: np.ndarray,  # (clips, samples)
     *,
     rate: int = 16000,  # Hz
+    hop: int = 128,  # samples
 ) -> float:  # dB
-    "The same for the STFT with frames of 512 samples and hops of 128."
-    waves = waves[:, : waves.shape[1] // 128 * 128]
-    stft = RealImaginary(waves.shape[1], rate)
+    "The same for the STFT with frames of 512 samples."
+    waves = waves[:, : waves.shape[1] // hop * hop]
+    stft = RealImaginary(waves.shape[1], rate, 512, hop)
     stft.statistics["peak"] = np.ones(257, np.float32)
     return measured_gain_db(stft, waves)
+
+# %% ../../nbs/evaluation/11_basis_atlas.ipynb #d4281397
+def random_basis(
+    seed: int = 0,
+    *,
+    filters: int = 512,  # half of them, and their negatives
+    window: int = 32,  # samples; two hops
+    **clips,  # `samples` and `rate` of the clips
+) -> LearnedBasis:
+    "A control for learned bases: random filters with an exact inverse that averages."
+    encoder = np.random.default_rng(seed).standard_normal((window, filters // 2))
+    decoder = np.linalg.pinv(encoder).T / 2  # two frames overlap
+    both = [np.concatenate([x, -x], axis=1) for x in (encoder, decoder)]
+    return basis_of(*both, hop=window // 2, **clips)
 
 # %% ../../nbs/evaluation/11_basis_atlas.ipynb #fcd952f9
 def si_sdr_db(

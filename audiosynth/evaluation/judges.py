@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SPECKLES', 'NOISES_DB', 'BLOCKS', 'CODING', 'AUDIBLE', 'sounding', 'speckled', 'in_blocks', 'two_halves', 'others_of',
-           'damages', 'clips_needed']
+           'damages']
 
 # %% ../../nbs/evaluation/15_judges.ipynb #20f4795b
 import numpy as np
@@ -98,18 +98,3 @@ def damages(
     found |= {f"{n} blocks": in_blocks(waves, n, rng) for n in BLOCKS}
     other = waves[others_of(labels, rng)]
     return found | {"halves": two_halves(waves, other), "two words": (waves + other) / 2}
-
-# %% ../../nbs/evaluation/15_judges.ipynb #5b89088a
-def clips_needed(
-    one,  # {figure: `Estimate`} of n clips
-    two,  # likewise
-    *,
-    n,
-):  # {figure: number of clips, possibly infinite}
-    "How many clips of each set it takes until the intervals of a figure do not overlap."
-    found = {}
-    for name in one.keys() & two.keys():
-        (a, low_a, high_a), (b, low_b, high_b) = one[name], two[name]
-        halves = high_a - a + b - low_b if a < b else high_b - b + a - low_a  # that meet
-        found[name] = n * (halves / (a - b)) ** 2 if a != b else np.inf
-    return found

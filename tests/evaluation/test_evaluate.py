@@ -28,6 +28,7 @@ from audiosynth.evaluation.evaluate import (
     HALF,
     SCORES_FILE,
     Reference,
+    blind_figures,
     evaluate,
     half_noise,
     hiss,
@@ -227,6 +228,10 @@ def test_one_table_for_many(run, data, tmp_path):
         and (tmp_path / "one" / "scores.png").stat().st_size > 10_000
     )
     assert (tmp_path / "one" / "scores.txt").read_text() == table(scores_in(found)) + "\n"
+    assert found["clips_needed"]["centroid"] < 1000  # noise 20 dB below is heard at once
+    kinds = found["rows"]["tiny"]["copies"]["planted"]
+    worst = min(share.value for share in kinds.values())
+    assert worst == found["rows"]["tiny"]["scores"]["copies_found"].value and len(kinds) == 8
     files = tmp_path / "sounds"
     files.mkdir()
     for i in range(25):
@@ -234,6 +239,7 @@ def test_one_table_for_many(run, data, tmp_path):
     more = evaluate(
         [files, tmp_path / "one"], data["labels"], tmp_path / "two", n=24, quiet=True, say=str
     )
+    assert more["clips_needed"] == json.loads(json.dumps(found["clips_needed"]))
     assert list(more["rows"]) == [CEILING, "tiny", "sounds", HALF, FLOOR] and more["rows"]["tiny"][
         "scores"
     ] == json.loads(json.dumps(found["rows"]["tiny"]["scores"]))
@@ -282,5 +288,28 @@ def test_without_labels_only_the_signal(run, data, tmp_path):
         "crest",
         "centroid",
         "flatness",
+        "copies",
+        "copies_found",
+        "copies_alarms",
     }
     assert any("no labels and no notes" in line for line in said)
+
+
+def test_a_share_of_copies_stands_only_where_copies_would_be_found():
+    scores = {"copies": (0.01, 0, 0.02)}
+    for found, alarms, shown in (
+        (0.95, 0.02, "0.010"),
+        (0.5, 0.02, "cannot"),
+        (0.95, 0.3, "cannot"),
+    ):
+        known = {"copies_found": (found,) * 3, "copies_alarms": (alarms,) * 3}
+        assert shown in table({"a": scores | known}).splitlines()[1]
+    assert "cannot tell" in table({"a": scores})
+
+
+def test_a_figure_that_needs_more_clips_is_named():
+    needed = {"centroid": 30.0, "inception_score": 5000.0, "recall": None, "recognised": 900.0}
+    assert blind_figures(needed, 10_000) and "IS" not in blind_figures(needed, 10_000)
+    line = blind_figures(needed, 1000)
+    assert all(word in line for word in ("IS (5,000)", "recall (no number)", "recognised (900)"))
+    assert "centroid" not in line and blind_figures({"centroid": 30.0}, 100) == ""
