@@ -22,7 +22,7 @@ OTHERS = """help source samples rate workers groups overlap trim_db one_clip lic
 hours shares version keep limit_per_word drop_quiet drop_clipped sha256 force seed row width batch
 condition objective game learning_rate filters frozen_encoder steps minutes save_every save_minutes
 step strategy devices mixed_precision jit rows cpu_minutes n label no_fade seconds representations
-snrs setups repeats normalised dnsmos items modes match title format""".split()
+snrs setups repeats normalised dnsmos items modes match title format size""".split()
 
 
 @pytest.mark.parametrize("verb", VERBS)
