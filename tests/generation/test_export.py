@@ -34,11 +34,10 @@ from conftest import ROOT
 
 CASES = {  # every network of the book and every kind of condition; formats differ in the layers
     "wave-label": ("onnx",),
-    "wave-midi": ("onnx", "litert"),
+    "wave-midi": ("litert",),
     "log_mag-none": ("onnx", "litert"),
     "stft-previous": ("onnx",),
     "digit-label": ("onnx", "litert", "keras"),
-    "digit-midi": ("onnx",),
     "wave_rwd-label": ("onnx",),
 }
 # Untrained, GAN-TTS makes much of single precision: Keras itself is 5e-5 from double precision.
@@ -151,7 +150,7 @@ def test_exact_representations_sample_by_sample(row, size):
         assert np.abs(decode(clip, settings) - wanted).max() < 1e-4 < np.abs(wanted).max()
 
 
-@pytest.mark.parametrize("row", ["digit", "mel_log_mag", "log_mag"])
+@pytest.mark.parametrize("row", ["digit", "log_mag"])
 def test_each_step_of_the_others(row):
     representation, _, x = fitted(row)
     settings = json.loads(json.dumps(decoder_settings(representation)))
@@ -171,7 +170,7 @@ def test_each_step_of_the_others(row):
     assert np.linalg.norm(wave - wanted) < 1e-2 * np.linalg.norm(wanted)  # -40 dB; float32 there
 
 
-@pytest.mark.parametrize("row", ["digit", "mel_log_mag", "log_mag"])
+@pytest.mark.parametrize("row", ["digit", "log_mag"])
 def test_the_whole_is_as_close_to_the_picture_as_the_package(row):
     representation, wave, x = fitted(row)
     settings = decoder_settings(representation)

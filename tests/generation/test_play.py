@@ -30,7 +30,7 @@ def untrained(row):
     return TrainedModel(made.networks()[0], made.representation, metadata)
 
 
-@pytest.fixture(scope="module", params=["digit", "stft"])
+@pytest.fixture(scope="module", params=["digit"])
 def folder(request, tmp_path_factory):
     return play_page(untrained(request.param), tmp_path_factory.mktemp("play") / "page")
 
