@@ -61,8 +61,12 @@ def test_manifest_says_what_one_needs_to_know(name):
     )
 
 
-def test_everything_is_under_12_mb():
-    assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) < 12e6
+def size(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_clips_are_under_12_mb_and_everything_under_24():
+    assert sum(size(DATA / name) for name in MANIFESTS) < 12e6 and size(DATA) < 24e6
 
 
 @pytest.mark.parametrize("name", MANIFESTS)

@@ -299,10 +299,10 @@ def test_a_clip_length_that_cannot_be_built_is_refused(recordings, tmp_path):
     audiosynth(
         "prepare", "folder", "--from", recordings, "--out", tmp_path / "data", "--samples", 5000
     )
-    assert "1024" in refused(
-        "train", "wave", "--data", tmp_path / "data", "--out", tmp_path / "run"
-    )
+    words = ["train", "wave", "--data", tmp_path / "data", "--out", tmp_path / "run"]
+    assert "1024" in refused(*words, "--size", "paper")
     assert not (tmp_path / "run").exists()
+    assert "multiple of the hop" in refused(*words, "--size", "laptop")
 
 
 def test_a_checkpoint_cut_in_half_is_said_and_the_one_before_is_used(tmp_path):
