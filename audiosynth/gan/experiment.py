@@ -26,8 +26,9 @@ from .rows import IN_A_BASIS, Row, select_row
 from ..networks.adam import Adam
 from ..networks.registry import critic, default_network, generator
 from ..representations.base import Representation
-from ..representations.half_rate import EMPTY_BAND, HalfRate, upper_share
+from ..representations.half_rate import HalfRate, upper_share
 from ..representations.learned_basis import for_clips
+from ..representations.magnitude import EMPTY_BAND
 from audiosynth.representations.registry import (
     FILE,
     LEARNED,
