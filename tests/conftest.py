@@ -14,6 +14,8 @@ from urllib.parse import urlparse
 
 import pytest
 
+from own_process import pytest_runtest_protocol  # noqa: F401, a hook
+
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 FLAGS = [
@@ -53,6 +55,13 @@ def pytest_runtest_logfinish():
         if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
             libc.malloc_trim(0)
         allowed = resident() + GROWTH
+
+
+def pytest_collection_modifyitems(items):
+    "A file's tests share a worker and its fixtures; chapters share nothing and fill what is left."
+    for item in items:
+        if not item.path.stem.endswith("_chapters"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['INPUTS', 'BATCH_CLIPS', 'UPDATES', 'BATCH', 'LATER', 'EARLIER', 'HIGHER', 'MOST', 'NOISE', 'LEARNING_RATE',
-           'CODED_SHARE', 'RECIPE', 'input_representation', 'spectrograms', 'target_kind', 'targets', 'shifted',
-           'network', 'Examples', 'examples', 'fit_network', 'log_softmax', 'log_probabilities',
+           'CODED_SHARE', 'RECIPE', 'JUDGES', 'input_representation', 'spectrograms', 'target_kind', 'targets',
+           'shifted', 'network', 'Examples', 'examples', 'fit_network', 'log_softmax', 'log_probabilities',
            'negative_log_likelihood', 'fit_temperature', 'Predictions', 'Classifier', 'accuracy', 'train_classifier',
-           'load_classifier', 'classifier_for']
+           'load_classifier', 'kept_name', 'classifier_for']
 
 # %% ../../nbs/evaluation/03_classifier.ipynb #f53df46c
 import hashlib
@@ -25,6 +25,7 @@ import tensorflow as tf
 from fastcore.basics import patch
 from keras import layers
 
+import audiosynth
 from ..data.clips import streamed
 from ..data.files import InputError, cache
 from ..data.midi import LOWEST, PEDAL
@@ -359,7 +360,8 @@ def train_classifier(
     return _examine(Classifier(representation, model, about), clips)
 
 # %% ../../nbs/evaluation/03_classifier.ipynb #148608f1
-RECIPE = 4  # raise it when training changes
+RECIPE = 4  # raise it when training changes, then run tools/make_judges.py
+JUDGES = Path(audiosynth.__file__).parent / "embedded" / "judges"  # of the book's own clips
 
 
 @patch
@@ -404,6 +406,16 @@ def load_classifier(
     return found
 
 # %% ../../nbs/evaluation/03_classifier.ipynb #c5ef217f
+def kept_name(
+    clips,  # `Clips`
+    updates,  # of the weights
+    seed,
+):
+    "The name of the folder in which the classifier of a dataset is kept."
+    of = hashlib.sha256((clips.folder / "manifest.json").read_bytes()).hexdigest()[:16]
+    return f"{of}-{RECIPE}-{updates}-{seed}"
+
+
 def classifier_for(
     clips,  # `Clips`
     *,
@@ -411,17 +423,18 @@ def classifier_for(
     seed=0,
     say=print,  # takes messages
 ):  # `Classifier`, or None if there are neither labels nor notes
-    "The classifier of a dataset, from the cache or trained now."
+    "The classifier of a dataset: from the package, from the cache, or trained now."
     if target_kind(clips) is None:
         return None
     updates = updates or UPDATES
-    of = hashlib.sha256((clips.folder / "manifest.json").read_bytes()).hexdigest()[:16]
-    folder = cache() / "classifiers" / f"{of}-{RECIPE}-{updates}-{seed}"
-    if folder.exists():
-        try:
-            return load_classifier(folder)
-        except InputError:
-            pass
+    name = kept_name(clips, updates, seed)
+    folder = cache() / "classifiers" / name
+    for kept in (JUDGES / name, folder):
+        if kept.exists():
+            try:
+                return load_classifier(kept)
+            except InputError:
+                pass
     say(f"training a classifier on {clips.folder} …")
     found = train_classifier(clips, updates=updates, seed=seed)
     try:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MODEL', 'EXAMPLES_FILE', 'GOLDEN', 'ABOUT', 'READY', 'TrainedModel', 'as_often', 'save_examples', 'load_examples',
-           'read_metadata', 'ready_models', 'model_folder', 'read_card', 'load_model', 'thin']
+           'read_metadata', 'ready_models', 'model_folder', 'read_card', 'load_model', 'thin', 'save_thin']
 
 # %% ../../nbs/gan/08_trained_model.ipynb #07b77910
 import hashlib
@@ -409,7 +409,14 @@ def thin(
 ):
     "Round the generator's weights to 16 bits and pack its file, to about half the bytes."
     path = Path(folder) / "generator.keras"
-    network = _load_generator(path)
+    save_thin(_load_generator(path), path)
+
+
+def save_thin(
+    network,  # a `keras.Model`; its weights are rounded
+    path,  # of its file
+):
+    "Write a network with weights of 16 bits, packed."
     network.set_weights([w.astype("float16").astype("float32") for w in network.get_weights()])
     network.save(path)
     with zipfile.ZipFile(path) as file:

@@ -102,6 +102,7 @@ def same(one, two):
     return one.keys() == two.keys() and all(np.array_equal(one[k], two[k]) for k in one)
 
 
+@pytest.mark.own_process
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_builds_at_paper_size(row):
     clips = load_clips("digits")
@@ -140,6 +141,7 @@ def test_a_length_that_cannot_be_built_is_refused(row, clips, fitted):
         of_length(row, samples, clips, fitted).networks()
 
 
+@pytest.mark.own_process
 @pytest.mark.parametrize("row", EVERY)
 def test_a_row_trains_and_resumes_to_the_same_bits(row, clips, made, tmp_path, monkeypatch):
     monkeypatch.setattr(
@@ -213,6 +215,7 @@ def test_silence_has_a_finite_gradient(row, made):
         assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
 
 
+@pytest.mark.own_process
 @pytest.mark.parametrize("row", ["wave_mag", "stft_wave"])
 def test_another_objective(row, clips, made):
     gan = made(row, objective="r1")
@@ -264,6 +267,7 @@ def test_a_penalty_that_is_not_computed_now_is_logged_as_last_computed(clips, ma
     assert int(again.step) == 6
 
 
+@pytest.mark.own_process
 @pytest.mark.parametrize("row", ["wave_mag", "stft"])
 def test_any_row_takes_labels(row, clips, fitted):
     gan = Experiment(row, tiny(row, condition="label"), clips, 0, *fitted(row)).build()
@@ -370,6 +374,7 @@ def test_a_weight_counts_in_the_generators_loss_alone(clips, made):
     assert differ == {"generator", "generator_adam"}
 
 
+@pytest.mark.own_process
 def test_the_log_tells_the_critics_apart(clips, tmp_path):
     train("stft_mag", clips.folder, tmp_path / "run", steps=1, width=2, batch=2, quiet=True)
     names = (tmp_path / "run" / "log.csv").read_text().splitlines()[0].split(",")
@@ -409,6 +414,7 @@ OLD = {
 }
 
 
+@pytest.mark.own_process
 def test_a_run_from_before_there_were_several_critics_goes_on(clips, tmp_path):
     options = dict(width=2, batch=2, quiet=True, say=lambda line: None)
     train("wave", clips.folder, tmp_path / "run", steps=1, **options)
@@ -427,7 +433,8 @@ def test_a_row_survives_json(row):
     assert again.critic_specs == select_row(row).critic_specs
 
 
-@pytest.mark.parametrize("row", LAPTOPS)
+@pytest.mark.own_process
+@pytest.mark.parametrize("row", ["wave laptop", "stft laptop", "mdct laptop"])
 def test_a_row_of_laptop_size_learns_at_half_the_rate_of_dull_clips(row, clips, tmp_path):
     "The clips' tones lie below 1 kHz, but their noise does not: they are learned at their rate."
     name = row.split()[0]
@@ -457,3 +464,14 @@ def test_a_row_of_laptop_size_needs_no_labels(row, clips):
     assert resolve(name, clips, size="laptop").row.condition == "label"
     assert resolve(name, clips, size="laptop", condition="none").row.condition == ""
     assert resolve(name, load_clips("piano"), size="laptop").row.condition == ""
+
+
+@pytest.mark.parametrize("row", LAPTOPS)
+def test_a_row_of_laptop_size_has_compact_critics_of_spectrograms(row, clips):
+    experiment = resolve(row.split()[0], clips, size="laptop", width=2, batch=2).fit()
+    specs, gan = experiment.row.critic_specs, experiment.build()
+    kinds = {spec.network for spec in specs if spec.representation != "waveform"}
+    assert kinds <= {"compact"} and len(gan.critics) == len(specs)
+    labels = np.arange(2, dtype="int32") % 2
+    z = np.zeros((2, experiment.row.latent), "float32")
+    assert gan.generator([z, labels]).shape == (2, *experiment.representation.shape)

@@ -36,7 +36,7 @@ def normal(rng, size, scale=1.0):
 
 def compare(key, layer):  # of a shape
     (kind, config, sizes), rng = layer, np.random.default_rng(0)
-    x, into = normal(rng, (3, *key[1])), normal(rng, (3, *key[2]))
+    x, into = normal(rng, (2, *key[1])), normal(rng, (2, *key[2]))
     weights = [normal(rng, size, 1 / np.sqrt(np.prod(size[:-1]))) for size in sizes]
     singles, doubles = (
         gradients(kind, config, weights, x, into, dtype) for dtype in ("float32", "float64")

@@ -219,7 +219,7 @@ def gradients_agree(critics, shape, batch, seed):
 )
 def test_gradients_of_the_papers_layers_equal_float64(kind, shape, outputs, batch):
     if batch == 16 and max(shape) * outputs >= 2**19 and shape[-1] > 64:
-        pytest.skip("its 19 million weights are tried at 3 and 48")
+        pytest.skip("its 19 million weights are tried at 2 and 48")
     size = np.prod(
         [SETTINGS[len(shape) - 1]["kernel_size"] ** (len(shape) - 1), shape[-1], outputs]
     )
