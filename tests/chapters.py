@@ -1,6 +1,7 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 "Every notebook runs to its end, each in a process forked from one that has the package loaded."
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -16,7 +17,7 @@ SECONDS = 900
 processes = multiprocessing.get_context(
     "forkserver" if sys.platform == "linux" else "spawn"
 )  # elsewhere loaded libraries do not survive a fork
-LOADED = ["tensorflow", "keras", "librosa", "matplotlib.pyplot", "nbdev.test"]
+LOADED = ["tensorflow", "keras", "librosa", "matplotlib.pyplot", "nbdev.test", "pytest"]
 LOADED += [f"audiosynth.evaluation.{name}" for name in ("basis_atlas", "listening_test", "study")]
 LOADED += ["audiosynth.generation.babble", "audiosynth.generation.latents"]
 LOADED += ["audiosynth.robustness.run", "audiosynth.data.check"]  # and all that these import
@@ -45,6 +46,7 @@ def redirect(files):
 
 def run(path, said):
     "In the new process: all that it and its children print goes to the file `said`."
+    gc.freeze()  # what was loaded is not looked through again and again
     redirect({sys.stdout: said, sys.stderr: said})
     os.chdir(ROOT)
     os.environ["PYTHONPATH"] = os.pathsep.join(

@@ -1,6 +1,7 @@
 # Copyright 2026 The audiosynth authors. Licensed under the Apache License, Version 2.0.
 "The command line, or a part of a test, in a process forked from one that has the package loaded."
 
+import gc
 import sys
 import tempfile
 import traceback
@@ -12,6 +13,7 @@ from chapters import processes, redirect
 
 def run(words, out, error):
     "In the new process."
+    gc.freeze()
     redirect({sys.stdout: out, sys.stderr: error})
     from audiosynth.cli import main
 
@@ -35,6 +37,7 @@ def audiosynth(*words, ok=True, seconds=300):
 
 def call(work, args, out):
     "In the new process: what goes wrong is in the file `out`."
+    gc.freeze()
     try:
         work(*args)
     except BaseException:

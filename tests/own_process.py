@@ -5,6 +5,7 @@ What TensorFlow keeps of every graph that it ever traced goes with that process.
 the test are made there, once more.
 """
 
+import gc
 import json
 import os
 import sys
@@ -38,8 +39,9 @@ def run(test, folder):
 
     redirect({sys.stdout: folder / "said", sys.stderr: folder / "said"})
     os.chdir(Path(__file__).parent.parent)
-    os.environ[INSIDE] = "1"
-    reports, options = Reports(), ["-p", "no:xdist", "-p", "no:cacheprovider", "-o", "addopts="]
+    gc.freeze()  # what was loaded is not looked through again and again
+    os.environ |= {INSIDE: "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # of xdist above all
+    reports, options = Reports(), ["-p", "no:cacheprovider", "-o", "addopts="]
     pytest.main([test, *options], plugins=[reports])
     (folder / "reports").write_text(json.dumps(reports.found))
 

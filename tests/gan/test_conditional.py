@@ -238,6 +238,7 @@ def test_the_pair_moves_with_one_alpha_and_has_one_penalty(clips):
     assert np.isclose(gan.critic_gradients(0, real, fake, alpha, True)[2], by_hand, rtol=1e-4)
 
 
+@pytest.mark.own_process
 @pytest.mark.parametrize(
     "row, condition", [("wave", "midi"), ("stft_mag", "previous"), ("wave", "label")]
 )

@@ -118,6 +118,7 @@ OLD_NAMES = {kind.__name__: old for old, kind in NAMES_OF_0_1_0.items()}
 MADE = {"generator": (generator, "DepthToSpace"), "critic": (critic, "SpaceToDepth")}
 
 
+@pytest.mark.own_process
 @pytest.mark.parametrize("which", MADE)
 def test_a_saved_network_with_the_layer_names_of_0_1_0_loads(which, tmp_path):
     "In 0.1.0 the modules were flat, and four layers had other names."

@@ -102,6 +102,7 @@ def test_shortcuts_are_the_channel(all_kinds):
     assert np.array_equal(alone, convert(x, source, target)[:1])
 
 
+@pytest.mark.own_process
 def test_every_conversion_has_finite_gradients(all_kinds):
     wave = np.concatenate([sounds(1, 5), np.zeros((1, SAMPLES), np.float32)])
     for source in (k for k in all_kinds.values() if k.differentiable):

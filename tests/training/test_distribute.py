@@ -287,6 +287,7 @@ def test_what_cannot_be_shared_out_is_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.own_process
 def test_half_precision_and_xla(data, tmp_path):
     alone, mixed, compiled = Seen(), Seen(), Seen()
     options = dict(steps=1, objective="r1", **SMALL)
