@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
-
 from own_process import pytest_runtest_protocol  # noqa: F401, a hook
 
 ROOT = Path(__file__).resolve().parent.parent
