@@ -746,7 +746,10 @@ def robustness_verb(verbs):
 
 # %% ../nbs/cli.ipynb #verbs003
 RUNS = dict(
-    place=True, nargs="+", metavar="RUN", help="folders of runs, of models, or of sound files"
+    place=True,
+    nargs="+",
+    metavar="RUN",
+    help="folders of runs, of models, or of sound files, or ready models: see audiosynth models",
 )
 
 
@@ -801,7 +804,7 @@ def export_verbs(verbs):
     verb(
         verbs,
         export_command,
-        run=positional("a run, or a trained model"),
+        run=positional("folder of a run or of a model, or a ready model: see audiosynth models"),
         format=option("onnx, litert or keras", "onnx"),
         out=option("file of the network; FILE.json is written beside it", required=True),
         step=checkpoint(),
@@ -809,7 +812,7 @@ def export_verbs(verbs):
     verb(
         verbs,
         play_command,
-        run=positional("folder of a run or of a model"),
+        run=positional("folder of a run or of a model, or a ready model: see audiosynth models"),
         out=option("folder; a page that is there is replaced", required=True),
         step=checkpoint(),
     )

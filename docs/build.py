@@ -24,11 +24,15 @@ from sphinx.cmd.build import build_main  # noqa: E402
 import audiosynth  # noqa: E402
 import book  # noqa: E402
 import reference  # noqa: E402
+from audiosynth.gan.trained_model import load_model  # noqa: E402
+from audiosynth.generation.play import play_page  # noqa: E402
 from entries import entry  # noqa: E402
 from old_addresses import redirects  # noqa: E402
 from reference import label, markdown_entry  # noqa: E402
 
 BUILD = ROOT / "_book"
+PLAYED = "play/digit"  # the folder of the page that plays a ready model
+INVITING = [Path("index.ipynb"), Path("start/01_quickstart.ipynb")]  # they open that model
 HIDDEN = {
     "echo: false": "remove-input",
     "include: false": "remove-cell",
@@ -260,6 +264,28 @@ def contents(parts, pages):
     yield markdown(toctree("Reference", reference.toc(parts)))
 
 
+def invitation(path):
+    "A link to the page that plays the ready model, for a chapter at `path`."
+    there = os.path.relpath(f"{PLAYED}/index.html", path.parent)
+    return markdown(
+        f'<a class="play" href="{there}">Play this model in your browser</a>: pads for the ten '
+        "words, a sequencer, and sliders through the space of latents. Every sound is generated "
+        "there and then, on your device."
+    )
+
+
+def invite(path, page):
+    "The link stands below the first cell that opens the ready model."
+    cells = page.notebook.cells
+    opens = [
+        i
+        for i, cell in enumerate(cells)
+        if cell.cell_type == "code" and 'load_model("digit")' in cell.source
+    ]
+    assert opens, f"{path}: opens no ready model, so no link to its page can be placed"
+    cells.insert(opens[0] + 1, invitation(path))
+
+
 def engine_room(part, pages):
     "The page under which a part's chapters for readers of the code are collapsed."
     rooms = [pages[path] for path in part.engine_chapters()]
@@ -285,6 +311,8 @@ def write_sources(source):
         for path in [Path("index.ipynb"), *book.notebooks()]
     }
     resolve = resolver(list(pages.values()))
+    for path in INVITING:
+        invite(path, pages[path])
     for path, page in pages.items():
         link(page, resolve)
         if path.name == "index.ipynb":
@@ -309,6 +337,7 @@ def build():
     if status == 0:
         for name, text in redirects(label, anchors).items():
             write(out / name, text)
+        play_page(load_model(Path(PLAYED).name), out / PLAYED)
         shutil.rmtree(ROOT / "_site", ignore_errors=True)
         out.rename(ROOT / "_site")
     return status

@@ -71,6 +71,7 @@ from audiosynth.evaluation.signal_statistics import (
     signal_distances,
     signal_statistics,
 )
+from ..gan.trained_model import model_folder
 from ..training.runs import model_at
 
 # %% ../../nbs/evaluation/06_evaluate.ipynb #e1550d5f
@@ -84,14 +85,15 @@ class Sounds(NamedTuple):
 
 
 def existing(
-    run,  # a folder
+    run,  # a folder, or the name of a ready model
 ):  # its `Path`
-    "The folder, or `InputError` if it does not exist."
-    if not Path(run).exists():
+    "The folder, or `InputError` if there is none."
+    folder = model_folder(run)
+    if not folder.exists():
         raise InputError(
             f"{run}: no such folder; give the folder of a run, of a model or of sound files"
         )
-    return Path(run)
+    return folder
 
 # %% ../../nbs/evaluation/06_evaluate.ipynb #81ade817
 def _read_files(paths, clips):

@@ -83,7 +83,7 @@ def generate(
     n: int,
     *,
     seed: int = 0,
-    label: str | None = None,
+    label: str | list[str] | None = None,
     conditions: np.ndarray | None = None,
     batch: int = 32,
 ) -> np.ndarray:
@@ -97,8 +97,9 @@ def generate(
         Clips.
     seed : int
         The same seed gives the same sounds. Clip i does not depend on n.
-    label : str, optional
-        The label of all clips; None is each label in turn, or each cluster as often as it occurs.
+    label : str or list of str, optional
+        The label of all clips, or one for each; None is each label in turn, or each cluster as
+        often as it occurs.
     conditions : array, optional
         (n, 2·states, keys) uint8 notes, or (n, samples // 2) float32 sound before the clip;
         None is the model's examples in turn.
@@ -133,7 +134,7 @@ def inputs(
     self: TrainedModel,
     z,  # (n, latent)
     *,
-    label=None,  # a name; None: each label in turn
+    label=None,  # a name, or n names; None: each label in turn
     conditions=None,  # as for `generate`; None: the model's examples in turn
 ):  # [z], [z, label] or [z, condition]
     "What the generator takes. `InputError` if the model was not trained for it."
@@ -182,7 +183,7 @@ def trained_labels(self: TrainedModel):
 def label_numbers(
     self: TrainedModel,
     n,  # clips
-    label,  # a name; None: each label in turn
+    label,  # a name, or a list of n names; None: each label in turn
 ):  # (n,) int32
     "Numbers of labels. `InputError` if the model does not know the label."
     if label is None and (counts := self.metadata.get("label_counts")):
@@ -190,10 +191,16 @@ def label_numbers(
     if label is None:
         known = [i for i, name in enumerate(self.labels) if name in self.trained_labels]
         return np.array(known, "int32")[np.arange(n) % len(known)]
-    if label not in self.trained_labels:
-        why = "had no clip in its training" if label in self.labels else "is unknown to this model"
-        raise InputError(f"label {label!r} {why}: it says {', '.join(self.trained_labels)}")
-    return np.full(n, self.labels.index(label), "int32")
+    names = [label] * n if isinstance(label, str) else list(label)
+    if len(names) != n:
+        raise InputError(f"{len(names)} labels for {n} clips: give one label, or one for each clip")
+    for name in names:
+        if name not in self.trained_labels:
+            why = (
+                "had no clip in its training" if name in self.labels else "is unknown to this model"
+            )
+            raise InputError(f"label {name!r} {why}: it says {', '.join(self.trained_labels)}")
+    return np.array([self.labels.index(name) for name in names], "int32")
 
 # %% ../../nbs/gan/08_trained_model.ipynb #8fcf9241
 GOLDEN = (5**0.5 - 1) / 2

@@ -28,7 +28,9 @@ def compress(
 ):  # the same shape and type
     "Raises magnitudes to a power. `compress(…, 1 / exponent)` is the inverse."
     scale = (tf.abs(values) + TINY) ** (exponent - 1)
-    return values * tf.cast(scale, values.dtype)
+    if values.dtype.is_complex:  # a cast would warn of the imaginary part of its gradient
+        scale = tf.complex(scale, tf.zeros_like(scale))
+    return values * scale
 
 
 def check_exponent(

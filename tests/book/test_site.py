@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 import audiosynth
+from audiosynth.generation.play import PAGE
 from conftest import ROOT, new_page, serve, time_moves
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -278,3 +279,12 @@ def test_every_old_address_leads_to_a_page(site):
         for target, anchor in re.findall(r'"([\w/]+\.html)#([\w-]+)"', text):
             new = (SITE / target).read_text()
             assert f'id="{anchor}"' in new or anchor.rpartition("-")[2].isupper(), (name, anchor)
+
+
+def test_the_ready_model_is_played_beside_the_book(site):
+    "The home page leads to a page that has all its files."
+    page = SITE / "play" / "digit"
+    assert 'href="play/digit/index.html"' in (SITE / "index.html").read_text()
+    files = {path.name: path.stat().st_size for path in page.iterdir()}
+    assert {path.name for path in PAGE.iterdir()} | {"model.onnx.gz", "model.json"} == set(files)
+    assert sum(files.values()) < 8e6

@@ -30,6 +30,7 @@ from audiosynth.evaluation.evaluate import (
     Reference,
     blind_figures,
     evaluate,
+    existing,
     half_noise,
     hiss,
     read_scores_file,
@@ -38,7 +39,7 @@ from audiosynth.evaluation.evaluate import (
     sounds_of_run,
     table,
 )
-from audiosynth.gan.trained_model import TrainedModel
+from audiosynth.gan.trained_model import READY, TrainedModel
 from audiosynth.networks.registry import generator
 from audiosynth.representations.base import Waveform
 
@@ -313,3 +314,12 @@ def test_a_figure_that_needs_more_clips_is_named():
     line = blind_figures(needed, 1000)
     assert all(word in line for word in ("IS (5,000)", "recall (no number)", "recognised (900)"))
     assert "centroid" not in line and blind_figures({"centroid": 30.0}, 100) == ""
+
+
+def test_a_ready_model_is_known_by_its_name_unless_a_folder_has_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert existing("digit") == READY / "digit"
+    with pytest.raises(InputError, match="dgit: no such folder.*digit"):
+        existing("dgit")
+    (tmp_path / "digit").mkdir()
+    assert existing("digit").resolve() == tmp_path / "digit"
