@@ -96,7 +96,9 @@ def check_command(args):
         sys.exit(1)
 
 # %% ../nbs/cli.ipynb #a9455e6c
-GAN_ONLY = "size width condition objective basis strategy devices mixed_precision jit".split()
+GAN_ONLY = (
+    "size width condition objective start_from basis strategy devices mixed_precision jit".split()
+)
 
 # %% ../nbs/cli.ipynb #cliLearn
 BASIS_OPTIONS = (
@@ -111,8 +113,9 @@ def learn(args):
 
     for name in GAN_ONLY:
         if getattr(args, name):
+            flag = "from" if name == "start_from" else name.replace("_", "-")
             raise InputError(
-                f"--{name.replace('_', '-')}: not for {args.row}; the options of a basis are "
+                f"--{flag}: not for {args.row}; the options of a basis are "
                 "--filters, --frozen-encoder, --batch and --learning-rate"
             )
     options = {name: getattr(args, name) for name in BASIS_OPTIONS}
@@ -127,7 +130,7 @@ def learn(args):
 
 # %% ../nbs/cli.ipynb #cliTrOpt
 TRAIN_OPTIONS = (
-    "steps minutes size width batch objective learning_rate condition basis save_every "
+    "steps minutes size width batch objective learning_rate condition start_from basis save_every "
     "save_minutes step seed strategy devices jit"
 ).split()
 
@@ -438,6 +441,7 @@ EXAMPLES = {  # verb: command lines for its help
         "train digit --out runs/digit --minutes 10",
         "train wave --data data/mine --out runs/mine --width 8 --steps 20000",
         "train digit --config runs/digit/options.toml --seed 1 --out runs/again",
+        "train --from digit --data data/mine --out runs/mine --minutes 10",
     ),
     "runs": ("runs runs",),
     "models": ("models",),
@@ -629,6 +633,8 @@ def model_options():
         objective=option("adversarial loss, wgan_gp or r1 (default: the row's)"),
         game=renamed("--objective"),
         learning_rate=option("(default: the row's)", type=float),
+        from_=option("a run, a model or a ready model to start from", metavar="RUN")
+        | dict(dest="start_from"),
         basis=option("basis_gan: the run of the basis to learn in", metavar="RUN"),
         filters=option("of a basis (default: 512)", type=int),
         frozen_encoder=flag("of a basis: keep the random encoder, for comparison"),
@@ -826,7 +832,9 @@ class Parser(argparse.ArgumentParser):
 
 
 # options that name a file or folder
-PATHS = "out data run source_path labels basis midi start key folder wav music bases config".split()
+PATHS = (
+    "out data run source_path labels basis midi start start_from key folder wav music bases config"
+).split()
 
 
 def with_home(args):

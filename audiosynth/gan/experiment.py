@@ -172,6 +172,7 @@ def fit(
     self: Experiment,
     folder=None,  # of a run that may hold the statistics already
     basis=None,  # a `LearnedBasis`, for a row that learns in one
+    representation=None,  # that of a model to start from: it is taken as it is
 ):  # the experiment itself
     "Fit representations and clusters to the training split, or read them from a run's folder."
     if self.row.condition == "cluster":
@@ -181,8 +182,12 @@ def fit(
         self._check_basis(folder, basis)
     else:
         self._check_basis(folder, basis)
-        own = fit_representation(self.row, self.clips, basis, half_rate=self.half_rate)
-        self.representation = own
+        if representation:
+            self._half_rate = representation.name == HalfRate.name
+            self.representation = representation
+        else:
+            own = fit_representation(self.row, self.clips, basis, half_rate=self.half_rate)
+            self.representation = own
     found = [self._critic_representation(spec, folder) for spec in self.row.critic_specs]
     self.critic_representations = tuple(found)
     return self

@@ -25,6 +25,12 @@ from ..representations.registry import load_basis
 from .callbacks import Checkpointer, Log, Progress
 from .distribute import precision, team_for
 from .doctor import Diverged, Doctor, restore_last_good
+from audiosynth.training.fine_tuning import (
+    check_origin,
+    source_model,
+    source_row,
+    start_from_model,
+)
 from .recipe import choose, facts_of, fields_of, minutes_on
 from .runs import Run, read_log, row_in, tidy_log
 
@@ -110,6 +116,7 @@ def train(
     learning_rate: float | None = None,
     condition: str | None = None,
     size: str | None = None,
+    start_from: str | Path | None = None,
     basis: str | Path | None = None,
     save_every: int | None = None,
     save_minutes: float = 5,
@@ -145,6 +152,9 @@ def train(
     size : str, optional
         A name in `SIZES`, or auto: laptop where a row has that size and there is no accelerator.
         If it is not given, the run's own, or paper.
+    start_from : str or Path, optional
+        A run, a model, or a ready model: the run has its row and representation, and begins with
+        its generator's weights.
     basis : str or Path, optional
         The folder of a run that learned a basis, for a row that learns in one.
     save_every : int, optional
@@ -192,24 +202,34 @@ def train(
     run, clips = Run(out), load_clips(data)
     changes = dict(objective=objective, width=width, batch=batch, learning_rate=learning_rate)
     changes |= dict(condition=condition)
-    if row is None:
+    source = start_from and source_model(start_from, clips)
+    if source:
+        row, size, own = source_row(start_from, source, row)
+        changes = own | {name: value for name, value in changes.items() if value is not None}
+    elif row is None:
         row, chosen = recipe_for(run, clips, steps=steps, minutes=minutes, say=say)
         changes = chosen | {name: value for name, value in changes.items() if value is not None}
     changes |= recipe_of(run, row)
     size = size_of(run, row, size, say)
+    origin = source and {"model": str(start_from), "weights": source.hash}
     experiment = resolve(row, clips, seed=seed, size=size, **changes)
     wanted = describe(row, experiment.row, clips, data, seed)
+    check_origin(run, origin)
     run.check(wanted)
     with disk_errors(out):
         team = team_for(strategy, devices=devices)
         with run.lock() if team.chief else nullcontext():
             run.check(wanted)
-            experiment.fit(run.folder, basis and load_basis(basis))
+            own = source and source.representation
+            experiment.fit(run.folder, basis and load_basis(basis), own)
             metadata = experiment.metadata(data) | untrained_labels(experiment, say)
+            metadata |= {"from": origin} if origin else {}
             metadata |= {"size": size} if size != "paper" else {}
             with precision(mixed):
                 gan = experiment.build(team.scope())
             gan.jit_compile = jit
+            if source and not run.checkpoints():
+                start_from_model(gan, experiment, source)
             if team.chief and not run.metadata:
                 experiment.keep_clusters(run.folder)
                 run.claim(metadata, gan)
