@@ -415,7 +415,7 @@ def kept_name(
     of = hashlib.sha256((clips.folder / "manifest.json").read_bytes()).hexdigest()[:16]
     return f"{of}-{RECIPE}-{updates}-{seed}"
 
-
+# %% ../../nbs/evaluation/03_classifier.ipynb #keptjudg
 def classifier_for(
     clips,  # `Clips`
     *,

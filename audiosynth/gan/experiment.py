@@ -184,10 +184,9 @@ def fit(
         self._check_basis(folder, basis)
         if representation:
             self._half_rate = representation.name == HalfRate.name
-            self.representation = representation
-        else:
-            own = fit_representation(self.row, self.clips, basis, half_rate=self.half_rate)
-            self.representation = own
+        self.representation = representation or fit_representation(
+            self.row, self.clips, basis, half_rate=self.half_rate
+        )
     found = [self._critic_representation(spec, folder) for spec in self.row.critic_specs]
     self.critic_representations = tuple(found)
     return self

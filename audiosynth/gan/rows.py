@@ -171,7 +171,7 @@ def at_laptop_size(
     name,  # in `ROWS`
     *,
     critics=None,  # of `CriticSpec`; None: the row's own
-    hears=True,  # a critic on the log-mel spectrogram as well?
+    with_mel=True,  # a critic on the log-mel spectrogram as well?
     **changes,  # fields that differ from those of `digit`
 ):  # a `Row`
     "A row in the recipe of `digit`, with a critic on the log-mel spectrogram as well."
@@ -182,15 +182,16 @@ def at_laptop_size(
     )
     recipe = dict(network="compact", options={}, augmentation=(8, 1), half_rate=True)
     recipe |= dict(published=row.published, representation=row.representation) | changes
-    return replace(ROWS["digit"], critics=own + (MEL_CRITIC,) * hears, **recipe)
+    return replace(ROWS["digit"], critics=own + (MEL_CRITIC,) * with_mel, **recipe)
 
 # %% ../../nbs/gan/05_rows.ipynb #2487b75c
 COARSE, FINE = dict(frame=512, hop=256), dict(frame=512, hop=128)
 COMPRESSED = COARSE | dict(exponent=0.3)
 
+# %% ../../nbs/gan/05_rows.ipynb #laptoprw
 LAPTOP = {
     "wave": at_laptop_size("wave", network="wavegan"),
-    "log_mag": at_laptop_size("log_mag", options=FINE, hears=False, augmentation=(16, 1)),
+    "log_mag": at_laptop_size("log_mag", options=FINE, with_mel=False, augmentation=(16, 1)),
     "mag_phase": at_laptop_size("mag_phase", options=COARSE),
     "mag_if": at_laptop_size("mag_if", options=FINE, augmentation=(16, 1)),
     "stft": at_laptop_size("stft", options=COMPRESSED),
@@ -198,18 +199,18 @@ LAPTOP = {
         "stft_mag",
         options=COMPRESSED,
         critics=(CriticSpec("stft"), CriticSpec("log_magnitude", options=FINE)),
-        hears=False,
+        with_mel=False,
     ),
     "stft_wave": at_laptop_size("stft_wave", options=COMPRESSED),
     "wave_mag": at_laptop_size(
         "wave_mag",
         network="wavegan",
         critics=(CriticSpec("waveform"), CriticSpec("log_magnitude", options=FINE)),
-        hears=False,
+        with_mel=False,
     ),
     "wave_rwd": at_laptop_size("wave_rwd", network="gan_tts"),
     "mel_log_mag": at_laptop_size(
-        "mel_log_mag", options=ROWS["mel_log_mag"].options, hears=False, augmentation=(16, 1)
+        "mel_log_mag", options=ROWS["mel_log_mag"].options, with_mel=False, augmentation=(16, 1)
     ),
     "mel_stft": at_laptop_size("mel_stft", options=FINE | dict(mels=192)),
     "mdct": at_laptop_size("mdct", options=dict(frame=512, exponent=0.3)),
