@@ -53,12 +53,11 @@ def main():
         run = ROOT / "runs" / "laptop" / name
         how = dict(steps=args.steps, seed=args.seed, size="laptop", quiet=True)
         model = train(row, args.data, run, **how)
-        known = kept()
-        if known["runs"].get(name, {}).get("weights") == model.hash:
+        if kept()["runs"].get(name, {}).get("weights") == model.hash:
             print(f"{name}: was scored")
             continue
         scores = evaluate([run], args.data, run / "scores", n=CLIPS, quiet=True)
-        found = scores["rows"]
+        found, known = scores["rows"], kept()  # another of these may have written meanwhile
         about = dict(row=row, seed=args.seed, updates=model.metadata["step"], weights=model.hash)
         known["runs"][name] = about | figures(found[name])
         known["judge"], known["data"] = scores["classifier"], scores["data"]
