@@ -56,11 +56,17 @@ def pytest_runtest_logfinish():
         allowed = resident() + GROWTH
 
 
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(optionalhook=True)  # of xdist
+def pytest_xdist_make_scheduler(config, log):
     "A file's tests share a worker and its fixtures; chapters share nothing and fill what is left."
-    for item in items:
-        if not item.path.stem.endswith("_chapters"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Schedule(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            return nodeid if file.endswith("_chapters.py") else file
+
+    return Schedule(config, log)
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

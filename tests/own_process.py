@@ -51,7 +51,7 @@ def reports_of(item):
     from chapters import processes
 
     with tempfile.TemporaryDirectory() as folder:
-        process = processes.Process(target=run, args=(item.nodeid.partition("@")[0], Path(folder)))
+        process = processes.Process(target=run, args=(item.nodeid, Path(folder)))
         process.start()
         process.join(SECONDS)
         process.kill()

@@ -59,6 +59,7 @@ def main():
         scores = evaluate([run], args.data, run / "scores", n=CLIPS, quiet=True)
         found, known = scores["rows"], kept()  # another of these may have written meanwhile
         about = dict(row=row, seed=args.seed, updates=model.metadata["step"], weights=model.hash)
+        about["minutes"] = round(model.metadata["seconds"] / 60, 1)  # by the clock
         known["runs"][name] = about | figures(found[name])
         known["judge"], known["data"] = scores["classifier"], scores["data"]
         known["references"] = {each: figures(found[each]) for each in (CEILING, HALF, FLOOR)}
