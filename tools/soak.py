@@ -165,7 +165,7 @@ READERS = {
 }
 
 
-def outside(folder):
+def sizes(folder):
     "All files of the workspace with their sizes: reading must not change them."
     return {
         str(path.relative_to(folder)): path.stat().st_size
@@ -182,12 +182,12 @@ def damage_one(work, clean, rng):
     was = path.read_bytes()
     bad = mutated(was, rng)
     path.write_bytes(bad)
-    before = outside(work)
+    before = sizes(work)
     try:
         found = reader(path)
         if exact and bad != was and found != clean[name]:
             return f"{name}: damaged, read without a word, and as something else"
-        if outside(work) != before:
+        if sizes(work) != before:
             return f"{name}: reading it changed files"
     except (InputError, BadAudio) as error:
         if "\n" in str(error).strip():
