@@ -3,6 +3,7 @@
 """Train `digit` on the embedded clips and leave a page of sounds: what `make demo` does."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -118,4 +119,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped; make demo goes on from here")
